@@ -1,0 +1,1 @@
+"""Hardpoint: the integration layer that Python workflows have."""

@@ -14,6 +14,7 @@ class Ref:
     """A thing named by a string, ``"package.module:attribute"``, that is imported on first use."""
 
     __slots__ = ("_value", "path")
+    _value: Any
 
     def __init__(self, path: str, package: str | None = None) -> None:
         if path.startswith("."):

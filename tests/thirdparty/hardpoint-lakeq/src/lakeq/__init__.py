@@ -1,0 +1,5 @@
+"""The library of a vendor who has never heard of Hardpoint."""
+
+from lakeq._interval import Interval
+
+__all__ = ["Interval"]

@@ -8,6 +8,8 @@
     │   │   └── FlyteAssertion           (also AssertionError)
     │   ├── MissingDependencyError       a library that an integration needs is absent or unsuitable (also ImportError)
     │   ├── SecretNotFoundError          (also ValueError)
+    │   ├── StorageNotFoundError         nothing is at a URI (also FileNotFoundError)
+    │   ├── StorageAccessError           a store refuses these credentials, or there are none (also PermissionError)
     │   └── FlyteDisapprovalException    a person said no at a gate
     ├── TransientError           the same call may succeed later
     │   └── FlyteRecoverableException    raised by user code that wants to be retried
@@ -30,6 +32,8 @@ __all__ = [
     "PermanentError",
     "RestrictedTypeError",
     "SecretNotFoundError",
+    "StorageAccessError",
+    "StorageNotFoundError",
     "TransientError",
     "TypeTransformerFailedError",
     "UserError",
@@ -146,3 +150,18 @@ class SecretNotFoundError(UserError, ValueError):
     """A secret was asked for and is in none of the places that are searched."""
 
     code = "USER:SecretNotFound"
+
+
+class StorageNotFoundError(UserError, FileNotFoundError):
+    """Nothing is at the URI (attribute ``uri``)."""
+
+    code = "USER:DataNotFound"
+
+    def __init__(self, uri: str, *, remedy: str | None = None, **facts: Any) -> None:
+        super().__init__(f"There is nothing at {uri}.", remedy=remedy, uri=uri, **facts)
+
+
+class StorageAccessError(UserError, PermissionError):
+    """A store refuses the credentials that it was given, or none were found (attribute ``uri``)."""
+
+    code = "USER:StorageAccess"

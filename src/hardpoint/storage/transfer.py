@@ -1,0 +1,196 @@
+"""Moving files and folders between local disks and a store, many at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from hardpoint.errors import PermanentError, TransientError, UserError
+from hardpoint.secrets import redact_uri
+from hardpoint.storage import local
+from hardpoint.storage.filesystems import Runtime
+from hardpoint.storage.local import Found
+from hardpoint.storage.options import canonical
+from hardpoint.storage.uris import protocol
+
+__all__ = ["OnProgress", "Progress", "copy_tree", "find", "get_file", "get_tree", "put_file", "put_tree"]
+
+T = TypeVar("T")
+OnProgress = Callable[[int, int], None]
+"""Told how many bytes have moved, of how many. Called from the threads that move them."""
+
+_OBJECT_STORES = frozenset({"s3", "gs", "abfs", "http", "memory"})
+
+
+class Progress:
+    """Sums up what has moved of several files; a file that is tried again is counted once."""
+
+    def __init__(self, hook: OnProgress | None, total: int) -> None:
+        self._hook, self._total = hook, total
+        self._done: dict[str, int] = {}
+        self._sum = 0
+        self._lock = threading.Lock()
+
+    def report(self, name: str, done: int) -> None:
+        """`done` bytes of the file `name` have moved by now."""
+        if self._hook is None:
+            return
+        with self._lock:
+            self._sum += done - self._done.get(name, 0)
+            self._done[name] = done
+            self._hook(self._sum, self._total)
+
+    def callback(self, name: str) -> Any:
+        """The progress hook of one file, as fsspec wants it."""
+        from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+
+        if self._hook is None:
+            return DEFAULT_CALLBACK
+        report = self.report
+
+        class PerFile(Callback):  # type: ignore[misc]
+            def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
+                report(name, self.value)
+
+        return PerFile()
+
+
+async def each(items: Iterable[T], do: Callable[[T], Awaitable[None]], limit: int) -> None:
+    """Do something with every item, at most `limit` at once. The first failure stops the others and is raised."""
+    import asyncio
+
+    queue: Iterator[T] = iter(items)
+
+    async def worker() -> None:
+        for item in queue:
+            await do(item)
+
+    workers = [asyncio.ensure_future(worker()) for _ in range(limit)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for task in workers:
+            task.cancel()
+        # They must have let go of the staging folder before it is removed.
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _relative(name: str, base: str) -> str:
+    """The path of `name` below `base`; refused if it leads elsewhere, as a hostile key like ``a/../../x`` does."""
+    name, base = name.strip("/"), base.strip("/")
+    relative = name[len(base) :].strip("/") if name.startswith(base) else name
+    parts = relative.split("/")
+    if ".." in parts or "." in parts or (os.sep != "/" and any(os.sep in part or ":" in part for part in parts)):
+        raise PermanentError(f"The store names a file {name!r}, which would be written outside of its folder.")
+    return relative
+
+
+async def find(runtime: Runtime, filesystem: Any, path: str) -> list[Found]:
+    """All files below a remote folder, in the order of their names."""
+    listing: dict[str, dict[str, Any]] = await runtime.call(filesystem, "find", path, detail=True)
+    files = []
+    for name, info in listing.items():
+        if info.get("type") == "directory" or name.endswith("/"):
+            continue  # a marker that some tools leave for an empty folder
+        relative = _relative(name, path)
+        if relative:
+            files.append(Found(relative, int(info.get("size") or 0)))
+    return sorted(files)
+
+
+async def get_file(
+    runtime: Runtime, filesystem: Any, path: str, target: str, progress: Progress, size: int | None = None
+) -> None:
+    """Download one file to `target`, which appears when it is whole.
+
+    Raises:
+        TransientError: fewer or more bytes came than the store has, if its `size` is known.
+    """
+    with local.staged_file(target) as part:
+        async with runtime.slots:
+            await runtime.call(filesystem, "get_file", path, part, callback=progress.callback(target))
+        if not os.path.isfile(part):
+            raise FileNotFoundError(path)  # some clients take a missing key for a folder and do nothing
+        got = os.path.getsize(part)
+        if size is not None and got != size:
+            raise TransientError(f"{path} has {size} bytes, but {got} came.")
+        progress.report(target, got)
+
+
+async def get_tree(
+    runtime: Runtime, filesystem: Any, path: str, target: str, hook: OnProgress | None, uri: str
+) -> None:
+    """Download all files below a remote folder to the local folder `target`, which changes only when all have come."""
+    files = await find(runtime, filesystem, path)
+    if not files:
+        info = await runtime.call(filesystem, "info", path)
+        if info.get("type") != "directory":
+            raise UserError(f"{redact_uri(uri)} is a file, not a directory.")
+    progress = Progress(hook, sum(file.size for file in files))
+    checked = canonical(protocol(uri)) != "http"  # a listing of the web does not know sizes
+    with local.staged_folder(target) as stage:
+
+        async def one(file: Found) -> None:
+            await get_file(
+                runtime,
+                filesystem,
+                f"{path.rstrip('/')}/{file.relative}",
+                os.path.join(stage, *file.relative.split("/")),
+                progress,
+                file.size if checked else None,
+            )
+
+        await each(files, one, runtime.concurrency)
+
+
+def _hints(uri: str, hints: dict[str, Any]) -> dict[str, Any]:
+    """What may be said along with an upload. Only S3 keeps a ``ContentEncoding`` and serves the bytes unchanged."""
+    if canonical(protocol(uri)) == "s3":
+        return hints
+    return {name: value for name, value in hints.items() if name not in ("ContentEncoding", "ContentType")}
+
+
+async def put_file(
+    runtime: Runtime, filesystem: Any, source: str, path: str, uri: str, progress: Progress, **hints: Any
+) -> None:
+    """Upload one file."""
+    async with runtime.slots:
+        if canonical(protocol(uri)) not in _OBJECT_STORES:
+            await runtime.call(filesystem, "makedirs", filesystem._parent(path), exist_ok=True)
+        await runtime.call(filesystem, "put_file", source, path, callback=progress.callback(path), **_hints(uri, hints))
+    progress.report(path, os.path.getsize(source))
+
+
+async def put_tree(
+    runtime: Runtime, filesystem: Any, source: str, path: str, uri: str, hook: OnProgress | None, **hints: Any
+) -> None:
+    """Upload all files of a local folder."""
+    files, _ = await runtime.in_thread(local.find, source)
+    progress = Progress(hook, sum(file.size for file in files))
+
+    async def one(file: Found) -> None:
+        name = f"{path.rstrip('/')}/{file.relative}"
+        await put_file(
+            runtime, filesystem, os.path.join(source, *file.relative.split("/")), name, uri, progress, **hints
+        )
+
+    await each(files, one, runtime.concurrency)
+
+
+def copy_tree(source: str, target: str, hook: OnProgress | None) -> None:
+    """Copy a local folder to another place on local disks, empty folders included."""
+    if os.path.exists(target) and os.path.samefile(source, target):
+        return
+    files, empty = local.find(source)  # before the stage is made, which may lie inside of the source
+    progress = Progress(hook, sum(file.size for file in files))
+    with local.staged_folder(target) as stage:
+        for folder in empty:
+            os.makedirs(os.path.join(stage, folder))
+        for file in files:
+            made = os.path.join(stage, file.relative)
+            os.makedirs(os.path.dirname(made), exist_ok=True)
+            shutil.copy2(os.path.join(source, file.relative), made)
+            progress.report(file.relative, file.size)

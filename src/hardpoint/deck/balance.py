@@ -1,0 +1,80 @@
+"""Closes what a fragment of HTML leaves open, and cuts one that is too long, so that it cannot spill over its neighbours."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["balanced"]
+
+_TOKEN = re.compile(
+    r"<!--.*?-->"
+    r"|<(?P<end>/?)(?P<tag>[a-zA-Z][^\s/>]*)(?P<rest>(?:[^'\">]|\"[^\"]*\"|'[^']*')*)>",
+    re.DOTALL,
+)
+# https://html.spec.whatwg.org/multipage/syntax.html#void-elements
+_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+# What stands inside of these is text up to their end tag, whatever it looks like.
+_RAW = frozenset("script style textarea title iframe xmp noembed noframes".split())
+# Elements whose end tag may be left out: closing their parent closes them.
+_OPTIONAL = frozenset("p li dt dd option optgroup tr td th thead tbody tfoot colgroup caption rt rp".split())
+
+
+def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
+    """The fragment with each element closed, and whether it was cut.
+
+    End tags that close nothing are left out; what is open at the end is closed.
+
+    Args:
+        html: A fragment.
+        limit: How many characters may be taken from it. A cut falls between two pieces of markup or within text, never inside of
+            a tag, a script or a style.
+    """
+    end = len(html) if limit is None else min(limit, len(html))
+    open_tags: list[str] = []
+    kept: list[str] = []
+    position = 0  # up to here the fragment is in `kept`
+    cursor = 0
+    while True:
+        token = _TOKEN.search(html, cursor)
+        if token is None or token.end() > end:
+            break
+        cursor = token.end()
+        tag = (token["tag"] or "").lower()
+        if not tag:
+            continue
+        if token["end"]:
+            if tag in open_tags:
+                while open_tags.pop() != tag:
+                    pass
+            else:
+                kept.append(html[position : token.start()])
+                position = cursor
+        elif tag in _RAW:
+            closing = re.compile(rf"</{re.escape(tag)}[\s/>][^>]*>?|</{re.escape(tag)}>", re.IGNORECASE).search(
+                html, cursor
+            )
+            if closing is None or closing.end() > end:
+                end = token.start() if closing is not None else min(end, token.start())
+                break
+            cursor = closing.end()
+        elif tag not in _VOID and not token["rest"].endswith("/"):
+            open_tags.append(tag)
+    # Between the last whole token and the end there may be text, but no part of a tag.
+    stop = end if end <= cursor else _text_end(html, cursor, end)
+    kept.append(html[position : max(stop, position)])
+    kept.extend(f"</{tag}>" for tag in reversed(open_tags) if tag not in _OPTIONAL)
+    return "".join(kept), stop < len(html)
+
+
+def _text_end(html: str, start: int, end: int) -> int:
+    """Where the text that begins at `start` has to stop, so that no tag and no character reference is cut in two."""
+    bracket = html.find("<", start, end)
+    while bracket != -1 and not re.match(r"[a-zA-Z/!?]", html[bracket + 1 : bracket + 2] or "a"):
+        bracket = html.find("<", bracket + 1, end)
+    if bracket != -1:
+        return bracket
+    if end < len(html):
+        reference = html.rfind("&", max(start, end - 32), end)
+        if reference != -1 and ";" not in html[reference:end]:
+            return reference
+    return end

@@ -1,0 +1,1 @@
+"""The renderers, a module for each kind. Their libraries are imported when something is rendered."""

@@ -232,24 +232,23 @@ class ExecutionParameters:
 
         return SecretsManager()
 
-    def _deck(self, name: str) -> Any:
+    def _deck(self, name: str, kind: Ref) -> Any:
         for deck in self.decks:
             if deck.name == name:
                 return deck
-        deck = _DECK.load()(name)
-        if deck not in self.decks:
-            self.decks.append(deck)
+        deck = kind.load()(name, auto_add_to_deck=False)  # it would join the current task's, which may be another
+        self.decks.append(deck)
         return deck
 
     @property
     def default_deck(self) -> Any:
         """The deck named ``default``, made when it is first asked for."""
-        return self._deck("default")
+        return self._deck("default", _DECK)
 
     @property
     def timeline_deck(self) -> Any:
         """The deck that records how long the parts of the task took."""
-        return self._deck("Timeline")
+        return self._deck("Timeline", _TIMELINE)
 
     def has_attr(self, name: str) -> bool:
         """Whether an integration has put something under that name (for example ``SPARK_SESSION``)."""
@@ -275,6 +274,7 @@ class ExecutionParameters:
 
 # Rooms that stand above this one are named, not imported.
 _DECK = Ref("hardpoint.deck:Deck")
+_TIMELINE = Ref("hardpoint.deck:TimeLineDeck")
 _DEFAULT_FILES = Ref("hardpoint.storage:default_file_access")
 
 

@@ -5,15 +5,46 @@ from __future__ import annotations
 from hardpoint.deck.deck import Deck, DeckField, TimeLineDeck, timeit
 from hardpoint.deck.document import DECK_FILE_NAME, page, write
 from hardpoint.deck.markup import Renderable, SafeHtml
+from hardpoint.deck.renderers.charts import (
+    AltairRenderer,
+    BokehRenderer,
+    BoxRenderer,
+    GanttChartRenderer,
+    PlotlyRenderer,
+)
+from hardpoint.deck.renderers.dependencies import PythonDependencyRenderer
+from hardpoint.deck.renderers.figures import MatplotlibRenderer
+from hardpoint.deck.renderers.frames import ArrowRenderer, TableRenderer, TopFrameRenderer
+from hardpoint.deck.renderers.images import ImageRenderer
+from hardpoint.deck.renderers.notebook import NotebookRenderer
+from hardpoint.deck.renderers.profiling import FrameProfilingRenderer
+from hardpoint.deck.renderers.prose import MarkdownRenderer, SourceCodeRenderer
+from hardpoint.deck.renderers.tree import JSONRenderer
 from hardpoint.deck.rendering import register_renderer, render
 
 __all__ = [
     "DECK_FILE_NAME",
+    "AltairRenderer",
+    "ArrowRenderer",
+    "BokehRenderer",
+    "BoxRenderer",
     "Deck",
     "DeckField",
+    "FrameProfilingRenderer",
+    "GanttChartRenderer",
+    "ImageRenderer",
+    "JSONRenderer",
+    "MarkdownRenderer",
+    "MatplotlibRenderer",
+    "NotebookRenderer",
+    "PlotlyRenderer",
+    "PythonDependencyRenderer",
     "Renderable",
     "SafeHtml",
+    "SourceCodeRenderer",
+    "TableRenderer",
     "TimeLineDeck",
+    "TopFrameRenderer",
     "page",
     "register_renderer",
     "render",

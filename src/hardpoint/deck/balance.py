@@ -1,4 +1,4 @@
-"""Closes what a fragment of HTML leaves open, and cuts one that is too long, so that it cannot spill over its neighbours."""
+"""Closes what a fragment of HTML leaves open, and cuts one that is too long: it cannot spill over its neighbours."""
 
 from __future__ import annotations
 
@@ -12,11 +12,32 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 # https://html.spec.whatwg.org/multipage/syntax.html#void-elements
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
 # What stands inside of these is text up to their end tag, whatever it looks like.
-_RAW = frozenset("script style textarea title iframe xmp noembed noframes".split())
+_RAW = frozenset(["script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes"])
 # Elements whose end tag may be left out: closing their parent closes them.
-_OPTIONAL = frozenset("p li dt dd option optgroup tr td th thead tbody tfoot colgroup caption rt rp".split())
+_OPTIONAL = frozenset(
+    [
+        "p",
+        "li",
+        "dt",
+        "dd",
+        "option",
+        "optgroup",
+        "tr",
+        "td",
+        "th",
+        "thead",
+        "tbody",
+        "tfoot",
+        "colgroup",
+        "caption",
+        "rt",
+        "rp",
+    ]
+)
 
 
 def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
@@ -26,8 +47,8 @@ def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
 
     Args:
         html: A fragment.
-        limit: How many characters may be taken from it. A cut falls between two pieces of markup or within text, never inside of
-            a tag, a script or a style.
+        limit: How many characters may be taken from it. A cut falls between two pieces of markup or within text, never
+            inside of a tag, a script or a style.
     """
     end = len(html) if limit is None else min(limit, len(html))
     open_tags: list[str] = []
@@ -50,11 +71,9 @@ def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
                 kept.append(html[position : token.start()])
                 position = cursor
         elif tag in _RAW:
-            closing = re.compile(rf"</{re.escape(tag)}[\s/>][^>]*>?|</{re.escape(tag)}>", re.IGNORECASE).search(
-                html, cursor
-            )
+            closing = re.compile(rf"</{re.escape(tag)}(?=[\s/>])[^>]*>", re.IGNORECASE).search(html, cursor)
             if closing is None or closing.end() > end:
-                end = token.start() if closing is not None else min(end, token.start())
+                end = token.start()
                 break
             cursor = closing.end()
         elif tag not in _VOID and not token["rest"].endswith("/"):

@@ -24,7 +24,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 
-class DeckField(str, enum.Enum):
+class DeckField(enum.StrEnum):
     """The decks that a task with decks enabled makes by itself."""
 
     INPUT = "Input"
@@ -86,8 +86,8 @@ class Deck:
     def publish() -> str | None:
         """Store the decks made so far, before the task ends, and return where; None if that was not possible.
 
-        A deck is a view of a run and no part of its result, so what goes wrong is logged and does not fail the task. Without
-        a place that the control plane reads, the page goes to the task's working directory.
+        A deck is a view of a run and no part of its result, so what goes wrong is logged and does not fail the task.
+        Without a place that the control plane reads, the page goes to the task's working directory.
         """
         from hardpoint.deck.document import write
 
@@ -106,9 +106,7 @@ class Deck:
 class TimeLineDeck(Deck):
     """The deck that records how long the parts of a task took."""
 
-    def __init__(
-        self, name: str = DeckField.TIMELINE.value, html: str | None = "", auto_add_to_deck: bool = True
-    ) -> None:
+    def __init__(self, name: str = DeckField.TIMELINE, html: str | None = "", auto_add_to_deck: bool = True) -> None:
         super().__init__(name, html, auto_add_to_deck)
         self.time_info: list[Mapping[str, Any]] = []
 
@@ -139,8 +137,8 @@ class TimeLineDeck(Deck):
             '<div class="hp-scroll"><table class="hp-table hp-timeline"><thead><tr><th scope="col">Name</th>'
             '<th scope="col" class="hp-num">Wall Time(s)</th><th scope="col" class="hp-num">Process Time(s)</th>'
             f'<th aria-hidden="true"></th></tr></thead><tbody>{rows}</tbody></table></div>'
-            '<p class="hp-note">Wall time is what a clock shows; process time is what the processors of this process worked, '
-            "without sleeping. Parts may contain one another or run side by side, so their times need not add up.</p>"
+            '<p class="hp-note">Wall time is what a clock shows; process time is what processors worked for the task. '
+            "Parts may contain one another or run side by side, so their times need not add up.</p>"
         )
         return f"{own}\n{table}" if own else table
 
@@ -150,11 +148,12 @@ def _timeline_row(entry: Mapping[str, Any], longest: float) -> str:
     share = 100 * wall / longest if longest > 0 else 0
     return (
         f'<tr><th scope="row">{escape(str(entry["Name"]))}</th><td class="hp-num">{wall:.6f}</td>'
-        f'<td class="hp-num">{cpu:.6f}</td><td class="hp-bar" aria-hidden="true"><i style="width:{share:.1f}%"></i></td></tr>'
+        f'<td class="hp-num">{cpu:.6f}</td><td class="hp-bar" aria-hidden="true">'
+        f'<i style="width:{share:.1f}%"></i></td></tr>'
     )
 
 
-class timeit:  # noqa: N801 - it is used like a function, and bears the name that users know
+class timeit:
     """Record how long a block or a function takes in the task's timeline.
 
     ``with timeit("load"): ...`` or ``@timeit("load")``, also over a coroutine function.

@@ -20,11 +20,11 @@ __all__ = ["DECK_FILE_NAME", "page", "write"]
 
 DECK_FILE_NAME = "deck.html"
 
-# Nothing is fetched and nothing is sent: a deck may show data that must not leave. Scripts of the page itself may run, because
-# charts are made of them; `unsafe-eval` is for the expressions of chart libraries that compile theirs.
+# Nothing is fetched and nothing is sent: a deck may show data that must not leave. Scripts of the page itself may
+# run, because charts are made of them; `unsafe-eval` is for the expressions of chart libraries that compile theirs.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "font-src data:; media-src data: blob:; worker-src blob:; frame-src data: blob:; base-uri 'none'; form-action 'none'"
+    "font-src data:; media-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
 )
 
 PLOTLY_MARK = "plotly-graph-div"
@@ -67,8 +67,8 @@ def _asset(name: str) -> str:
 def page(decks: Iterable[DeckLike], title: str = "Deck") -> str:
     """One HTML page with a tab for each deck.
 
-    It fetches nothing, works without scripts and in print (decks below one another), and is the same for the same decks. Decks
-    of one name share a tab; a deck past ``settings().deck.max_bytes`` is cut, with a notice.
+    It fetches nothing, works without scripts and in print (decks below one another), and is the same for the same
+    decks. Decks of one name share a tab; a deck past ``settings().deck.max_bytes`` is cut, with a notice.
 
     Args:
         decks: The decks, in the order of their tabs.

@@ -5,12 +5,13 @@ A fragment carries classes that begin with ``hp-`` and no looks of its own; `pag
 
 from __future__ import annotations
 
+from base64 import b64encode
 from html import escape
 from typing import Any, Protocol, runtime_checkable
 
 from hardpoint.errors import HardpointError
 
-__all__ = ["Renderable", "SafeHtml", "error_box", "escape", "framed", "notice", "text"]
+__all__ = ["Renderable", "SafeHtml", "error_box", "escape", "framed", "image", "notice", "text"]
 
 
 class SafeHtml(str):
@@ -57,13 +58,20 @@ def error_box(error: BaseException, what: str) -> SafeHtml:
     )
 
 
+def image(data: bytes, mime: str, alt: str) -> SafeHtml:
+    """An image that is part of the page. As an image, SVG runs no scripts."""
+    source = f"data:{mime};base64,{b64encode(data).decode('ascii')}"
+    return SafeHtml(f'<figure class="hp-figure"><img src="{source}" alt="{escape(alt)}"></figure>')
+
+
 def framed(document: str, *, title: str, scripts: bool = False) -> SafeHtml:
     """A whole HTML document, or markup nobody vouches for, in a frame that cannot touch the page.
 
     Args:
         document: The markup.
         title: What a screen reader calls the frame.
-        scripts: Let its scripts run, in an origin of their own. Without them the page fits the frame's height to the content.
+        scripts: Let its scripts run, in an origin of their own. Without them the page fits its height to the
+            content.
     """
     sandbox = "allow-scripts" if scripts else "allow-same-origin"
     kind = "hp-frame hp-frame-live" if scripts else "hp-frame"

@@ -31,9 +31,9 @@ _BUILT_IN = {
         "builtins.tuple": "tree:JSONRenderer",
         "PIL.Image.Image": "images:ImageRenderer",
         "matplotlib.figure.Figure": "figures:MatplotlibRenderer",
-        "plotly.basedatatypes.BaseFigure": "figures:PlotlyRenderer",
-        "altair.TopLevelMixin": "figures:AltairRenderer",
-        "bokeh.model.Model": "figures:BokehRenderer",
+        "plotly.basedatatypes.BaseFigure": "charts:PlotlyRenderer",
+        "altair.TopLevelMixin": "charts:AltairRenderer",
+        "bokeh.model.Model": "charts:BokehRenderer",
     }.items()
 }
 
@@ -51,9 +51,9 @@ def register_renderer(python_type: type | str, renderer: Renderable) -> None:
 def render(value: Any, python_type: Any = None) -> str:
     """The value as HTML; never raises: a renderer that fails leaves a box with its error in the deck.
 
-    The first of these that exists renders: a `Renderable` in the type's `Annotated`; the renderer registered for the value's
-    class or the nearest of its bases, by hand or by a manifest; `to_html` of the type's transformer, where it has its own; what the
-    value shows in notebooks, in a frame without scripts; its text, escaped.
+    The first of these that exists renders: a `Renderable` in the type's `Annotated`; the renderer registered for the
+    value's class or the nearest of its bases, by hand or by a manifest; `to_html` of the type's transformer, where it
+    has its own; what the value shows in notebooks, in a frame without scripts; its text, escaped.
 
     Args:
         value: The value.

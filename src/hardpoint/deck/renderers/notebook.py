@@ -5,26 +5,20 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from hardpoint.deck.markup import escape, framed, text
+from hardpoint.deck.markup import framed, image, text
 from hardpoint.errors import TypeTransformerFailedError
 
-__all__ = ["NotebookRenderer", "image"]
+__all__ = ["NotebookRenderer"]
 
 # https://ipython.readthedocs.io/en/stable/config/integrating.html#rich-display
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 
 
-def image(data: bytes, mime: str, alt: str) -> str:
-    """An image that is part of the page. As an image, SVG runs no scripts."""
-    encoded = base64.b64encode(data).decode("ascii")
-    return f'<figure class="hp-figure"><img src="data:{mime};base64,{encoded}" alt="{escape(alt)}"></figure>'
-
-
 class NotebookRenderer:
     """Shows a value by its MIME bundle or ``_repr_html_``.
 
-    An image is embedded as one; HTML goes into a frame in which no script runs and that cannot reach the page, since nobody
-    vouches for what its author has put there unescaped.
+    An image is embedded as one; HTML goes into a frame in which no script runs and that cannot reach the page, since
+    nobody vouches for what its author has put there unescaped.
 
     Args:
         scripts: Let scripts of the HTML run, inside of the frame.

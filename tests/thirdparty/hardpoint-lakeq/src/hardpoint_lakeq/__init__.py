@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hardpoint.integration import Integration
 
 if TYPE_CHECKING:
-    from hardpoint_lakeq.codec import IntervalTransformer
+    from hardpoint_lakeq.codec import IntervalTransformer as IntervalTransformer
 
 integration = Integration(
     name="lakeq",

@@ -1,10 +1,9 @@
 """Carries `lakeq.Interval` as the text ``low..high``."""
 
-from lakeq import Interval
-
 from hardpoint import idl
 from hardpoint.context import FlyteContext
 from hardpoint.types.transformer import TypeTransformer
+from lakeq import Interval
 
 
 class IntervalTransformer(TypeTransformer[Interval]):

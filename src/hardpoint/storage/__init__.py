@@ -3,7 +3,8 @@
 fsspec and the stores' clients are imported when a URI first asks for them; local disks need neither.
 """
 
-from hardpoint.storage.access import Entry, FileAccess, default_file_access
+from hardpoint.storage.access import FileAccess, default_file_access
+from hardpoint.storage.operations import Entry
 from hardpoint.storage.options import storage_options
 from hardpoint.storage.uris import file_name, is_remote, join, local_path, protocol
 

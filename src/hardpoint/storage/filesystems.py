@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -118,11 +119,20 @@ class Runtime:
 
         from fsspec.asyn import get_loop
 
-        future = asyncio.run_coroutine_threadsafe(work, get_loop())
+        ended = threading.Event()
+
+        async def run() -> T:
+            try:
+                return await work
+            finally:
+                ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(run(), get_loop())
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # Ctrl-C comes to this thread only
+            if future.cancel():  # Ctrl-C comes to this thread only; the loop needs a moment to clear up
+                ended.wait(5)
             raise
 
     async def finish_async(self, work: Work[T]) -> T:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,6 +113,37 @@ def copy_file(source: str, target: str) -> None:
         return
     with staged_file(target) as part:
         shutil.copy2(source, part)
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file."""
+    return os.stat(path).st_size
+
+
+def chunks(stream: Any, encoding: str) -> Iterator[bytes]:
+    """What a stream gives until its end, a mebibyte at a time; text is encoded."""
+    while chunk := stream.read(1 << 20):
+        yield chunk.encode(encoding) if isinstance(chunk, str) else chunk
+
+
+def take(pieces: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
+    """The first pieces, in one, up to the one that passes `limit` bytes; and whether there may be more."""
+    taken = bytearray()
+    for piece in pieces:
+        taken += piece
+        if len(taken) > limit:
+            return bytes(taken), True
+    return bytes(taken), False
+
+
+@contextmanager
+def spooled() -> Iterator[str]:
+    """A path for a temporary file, which is removed when the block ends."""
+    folder = tempfile.mkdtemp(prefix="hardpoint-")
+    try:
+        yield os.path.join(folder, "file")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def find(folder: str) -> tuple[list[Found], list[str]]:

@@ -16,7 +16,7 @@ from hardpoint.storage.local import Found
 from hardpoint.storage.options import canonical
 from hardpoint.storage.uris import protocol
 
-__all__ = ["OnProgress", "Progress", "copy_tree", "find", "get_file", "get_tree", "put_file", "put_tree"]
+__all__ = ["OnProgress", "Progress", "copy_tree", "find", "get_file", "get_tree", "put_bytes", "put_file", "put_tree"]
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], None]
@@ -112,11 +112,9 @@ async def get_file(
     with local.staged_file(target) as part:
         async with runtime.slots:
             await runtime.call(filesystem, "get_file", path, part, callback=progress.callback(target))
-        if not os.path.isfile(part):
-            raise FileNotFoundError(path)  # some clients take a missing key for a folder and do nothing
-        got = os.path.getsize(part)
+        got = local.size_of(part)  # some clients take a missing key for a folder and make nothing: FileNotFoundError
         if size is not None and got != size:
-            raise TransientError(f"{path} has {size} bytes, but {got} came.")
+            raise TransientError(f"{redact_uri(path)} has {size} bytes, but {got} came.")
         progress.report(target, got)
 
 
@@ -153,15 +151,26 @@ def _hints(uri: str, hints: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in hints.items() if name not in ("ContentEncoding", "ContentType")}
 
 
+async def _make_parent(runtime: Runtime, filesystem: Any, path: str, uri: str) -> None:
+    if canonical(protocol(uri)) not in _OBJECT_STORES:
+        await runtime.call(filesystem, "makedirs", filesystem._parent(path), exist_ok=True)
+
+
 async def put_file(
     runtime: Runtime, filesystem: Any, source: str, path: str, uri: str, progress: Progress, **hints: Any
 ) -> None:
     """Upload one file."""
     async with runtime.slots:
-        if canonical(protocol(uri)) not in _OBJECT_STORES:
-            await runtime.call(filesystem, "makedirs", filesystem._parent(path), exist_ok=True)
+        await _make_parent(runtime, filesystem, path, uri)
         await runtime.call(filesystem, "put_file", source, path, callback=progress.callback(path), **_hints(uri, hints))
-    progress.report(path, os.path.getsize(source))
+    progress.report(path, local.size_of(source))
+
+
+async def put_bytes(runtime: Runtime, filesystem: Any, data: bytes, path: str, uri: str, **hints: Any) -> None:
+    """Store bytes as one file."""
+    async with runtime.slots:
+        await _make_parent(runtime, filesystem, path, uri)
+        await runtime.call(filesystem, "pipe_file", path, data, **_hints(uri, hints))
 
 
 async def put_tree(
@@ -184,6 +193,8 @@ def copy_tree(source: str, target: str, hook: OnProgress | None) -> None:
     """Copy a local folder to another place on local disks, empty folders included."""
     if os.path.exists(target) and os.path.samefile(source, target):
         return
+    if os.path.isfile(source):
+        raise UserError(f"{source} is a file, not a directory.")
     files, empty = local.find(source)  # before the stage is made, which may lie inside of the source
     progress = Progress(hook, sum(file.size for file in files))
     with local.staged_folder(target) as stage:

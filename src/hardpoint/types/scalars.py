@@ -341,11 +341,15 @@ def _checked(t: Any, fill: Callable[[Any, Literal], None]) -> Callable[[Any], An
 
 
 def _is_integer(value: Any) -> bool:
-    return type(value) is int or (not isinstance(value, bool) and isinstance(value, int)) or _numpy_kind(value) == "int"
+    if isinstance(value, bool) or not (isinstance(value, int) or _numpy_kind(value) == "int"):
+        return False
+    return _INT_MIN <= value <= _INT_MAX
 
 
 def _is_floating(value: Any) -> bool:
-    return isinstance(value, float) or _numpy_kind(value) == "float" or _is_integer(value)
+    if isinstance(value, float) or _numpy_kind(value) == "float":
+        return True
+    return _is_integer(value) and int(float(value)) == int(value)
 
 
 def _numpy_kind(value: Any) -> str:

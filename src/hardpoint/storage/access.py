@@ -16,7 +16,7 @@ from hardpoint.errors import UserError
 from hardpoint.secrets import redact_uri
 from hardpoint.settings import StorageSettings
 from hardpoint.settings import settings as current_settings
-from hardpoint.storage import local, uris
+from hardpoint.storage import uris, whole
 from hardpoint.storage.filesystems import Runtime, Work
 from hardpoint.storage.operations import Entry, Operations
 from hardpoint.storage.transfer import OnProgress
@@ -278,7 +278,7 @@ class FileAccess:
         stream = self._runtime.finish(self._do.open(uri, binary, kwargs))
         if "b" in mode:
             return stream
-        text = local.WholeText if isinstance(stream, local.WholeFile) else io.TextIOWrapper
+        text = whole.WholeText if isinstance(stream, whole.WholeFile) else io.TextIOWrapper
         return text(stream, encoding=encoding or "utf-8", errors=errors, newline=newline)
 
     # What there is

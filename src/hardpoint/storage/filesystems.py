@@ -42,16 +42,14 @@ def make_filesystem(uri: str, anonymous: bool, configuration: StorageSettings) -
     """
     scheme = protocol(uri)
     owner = catalogue.find("storage", scheme) if scheme not in ("file", "memory") else None
-    import fsspec
-
     try:
         options = storage_options(scheme, anonymous, configuration)
         if owner is not None:
             integration, path = owner
             return integration.load(path)(**options)
-        cls = fsspec.get_filesystem_class(scheme)
-        # Part of the configuration may stand in the URI, as the account in abfs://container@account.dfs.core.windows.net.
-        filesystem = cls(**{**cls._get_kwargs_from_urls(uri), **options})
+        cls = _class_of(scheme, options)
+        # What stands in the URI counts more, as the account in abfs://container@account.dfs.core.windows.net.
+        filesystem = cls(**{**options, **cls._get_kwargs_from_urls(uri)})
     except MissingDependencyError:
         raise
     except ImportError as error:
@@ -67,6 +65,18 @@ def make_filesystem(uri: str, anonymous: bool, configuration: StorageSettings) -
     if canonical(scheme) == "s3":
         filesystem.retries = max(configuration.retries, 1)
     return filesystem
+
+
+def _class_of(scheme: str, options: dict[str, Any]) -> Any:
+    if canonical(scheme) == "gs" and "endpoint_url" in options:
+        # gcsfs' other class asks Google's control plane for the kind of each bucket, by gRPC, which an emulator of the
+        # JSON API answers with a minute of silence.
+        from gcsfs.core import GCSFileSystem
+
+        return GCSFileSystem
+    import fsspec
+
+    return fsspec.get_filesystem_class(scheme)
 
 
 Work = Callable[[], T] | Coroutine[Any, Any, T]

@@ -18,6 +18,7 @@ from hardpoint.storage.options import canonical
 from hardpoint.storage.problems import problem
 from hardpoint.storage.transfer import OnProgress, Progress
 from hardpoint.storage.uris import file_name, is_remote, join, local_path, protocol
+from hardpoint.storage.whole import WholeFile, open_local
 
 __all__ = ["Entry", "Operations"]
 
@@ -181,7 +182,12 @@ class Operations:
             total = 0
             if on_progress is not None:
                 total = int((await self._runtime.call(filesystem, "info", path)).get("size") or 0)
-            await transfer.get_file(self._runtime, filesystem, path, target, Progress(on_progress, total))
+            try:
+                await transfer.get_file(self._runtime, filesystem, path, target, Progress(on_progress, total))
+            except FileNotFoundError:
+                if _entry(uri, await self._runtime.call(filesystem, "info", path)).is_dir:
+                    raise _is_folder(uri) from None
+                raise
             return target
 
         return self._reading(uri, "read", receive)
@@ -191,7 +197,7 @@ class Operations:
     def open(self, uri: str, mode: str, options: dict[str, Any]) -> Work[Any]:
         """Open in a binary mode. What is written comes into being when it is closed."""
         if not is_remote(uri):
-            return self._on_disk(uri, "open", local.open_local, local_path(uri), mode)
+            return self._on_disk(uri, "open", open_local, local_path(uri), mode)
 
         async def opened(filesystem: Any, path: str) -> Any:
             # The method blocks, also that of an asynchronous file system, which waits for the loop that we are on.
@@ -207,7 +213,7 @@ class Operations:
                 raw.discard()
                 raw.closed = True  # else its finalizer would upload what there is
 
-            return local.WholeFile(raw, commit=_nothing, discard=discard)
+            return WholeFile(raw, commit=_nothing, discard=discard)
 
         return self._trying(uri, "write", whole)
 
@@ -291,6 +297,10 @@ def _entry(uri: str, info: dict[str, Any], base: str | None = None) -> Entry:
     return Entry(uri, name, is_dir, 0 if is_dir else int(info.get("size") or 0))
 
 
+def _is_folder(uri: str) -> UserError:
+    return UserError(f"{redact_uri(uri)} is a directory, not a file.", remedy="Pass is_multipart=True to move it.")
+
+
 def _not_recursive(uri: str) -> UserError:
     return UserError(f"{redact_uri(uri)} is a directory.", remedy="Pass recursive=True to remove it.")
 
@@ -304,7 +314,7 @@ def _copy(source: str, target: str, is_multipart: bool, on_progress: OnProgress 
         transfer.copy_tree(source, path, on_progress)
     else:
         if os.path.isdir(source):
-            raise UserError(f"{source} is a directory, not a file.", remedy="Pass is_multipart=True to copy it.")
+            raise _is_folder(source)
         local.copy_file(source, path)
         size = local.size_of(source)
         Progress(on_progress, size).report(source, size)
@@ -312,7 +322,7 @@ def _copy(source: str, target: str, is_multipart: bool, on_progress: OnProgress 
 
 
 def _write(chunks: Any, uri: str) -> str:
-    with local.open_local(local_path(uri), "wb") as stream:
+    with open_local(local_path(uri), "wb") as stream:
         for chunk in chunks:
             stream.write(chunk)
     return uri

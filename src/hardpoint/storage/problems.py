@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from hardpoint.errors import HardpointError, PermanentError, StorageAccessError, StorageNotFoundError, TransientError
 from hardpoint.secrets import redact, redact_uri
 from hardpoint.storage.options import canonical
-from hardpoint.storage.uris import protocol
+from hardpoint.storage.uris import is_remote, protocol
 
 __all__ = ["problem"]
 
@@ -94,7 +94,8 @@ def problem(error: BaseException, uri: str, doing: str) -> BaseException:
     shown = redact_uri(uri)
     status = _status(error)
     if isinstance(error, FileNotFoundError | NotADirectoryError) or status == 404:
-        return StorageNotFoundError(shown)
+        where = None if doing != "write" else "To write there, its bucket or container has to exist."
+        return StorageNotFoundError(shown, remedy=where if is_remote(uri) else None)
     if protocol(uri) == "file":
         return error  # the system's own words name the path and the reason
     names = set(_names(error))

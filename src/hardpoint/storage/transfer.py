@@ -173,11 +173,32 @@ async def put_bytes(runtime: Runtime, filesystem: Any, data: bytes, path: str, u
         await runtime.call(filesystem, "pipe_file", path, data, **_hints(uri, hints))
 
 
+async def _make_folder(runtime: Runtime, filesystem: Any, path: str, uri: str) -> None:
+    """Make an empty folder: in an object store, as their consoles do, an empty object whose key ends with a slash."""
+    match canonical(protocol(uri)):
+        case "s3":
+            bucket, key, _ = filesystem.split_path(path)
+            await filesystem._call_s3("put_object", Bucket=bucket, Key=f"{key}/")
+        case "gs":
+            from gcsfs.core import simple_upload
+
+            bucket, key, _ = filesystem.split_path(path)
+            await simple_upload(filesystem, bucket, f"{key}/", b"")
+        case "abfs":
+            bucket, key, _ = filesystem.split_path(path)
+            await filesystem.service_client.get_container_client(bucket).upload_blob(f"{key}/", b"", overwrite=True)
+        case _:
+            await runtime.call(filesystem, "makedirs", path, exist_ok=True)
+
+
 async def put_tree(
     runtime: Runtime, filesystem: Any, source: str, path: str, uri: str, hook: OnProgress | None, **hints: Any
 ) -> None:
     """Upload all files of a local folder."""
     files, _ = await runtime.in_thread(local.find, source)
+    if not files:
+        async with runtime.slots:
+            await _make_folder(runtime, filesystem, path, uri)
     progress = Progress(hook, sum(file.size for file in files))
 
     async def one(file: Found) -> None:

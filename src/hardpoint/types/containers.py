@@ -83,10 +83,12 @@ class ListTransformer(CodecTransformer[list[Any]]):
                 return from_plain(plain_of(literal, t))
             items = literal.collection.literals
             out: list[Any] = []
+            append = out.append
             try:
                 if element.io:
                     return map_io(read_one, items)
-                out.extend(map(read_one, items))
+                for item in items:
+                    append(read_one(item))
             except TypeTransformerFailedError as error:
                 at(error, len(out))
                 raise

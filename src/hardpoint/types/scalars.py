@@ -56,8 +56,9 @@ def fill_int(value: Any, literal: Literal) -> None:
 
 def read_int(literal: Literal) -> int:
     primitive = literal.scalar.primitive
-    if primitive.HasField("integer"):
-        return primitive.integer
+    value: int = primitive.integer  # 0 where it is not set, so that only a zero needs the question
+    if value or primitive.HasField("integer"):
+        return value
     if primitive.HasField("float_value"):
         return _whole(primitive.float_value)
     return _int_from_plain(plain_of(literal, int))
@@ -106,8 +107,9 @@ def fill_float(value: Any, literal: Literal) -> None:
 
 def read_float(literal: Literal) -> float:
     primitive = literal.scalar.primitive
-    if primitive.HasField("float_value"):
-        return primitive.float_value
+    value: float = primitive.float_value
+    if value or primitive.HasField("float_value"):
+        return value
     if primitive.HasField("integer"):
         return float(primitive.integer)
     return _float_from_plain(plain_of(literal, float))
@@ -151,9 +153,10 @@ def fill_str(value: Any, literal: Literal) -> None:
 
 def read_str(literal: Literal) -> str:
     primitive = literal.scalar.primitive
-    if primitive.HasField("string_value"):
-        return primitive.string_value
-    value: str = _plain(str)(plain_of(literal, str))
+    value: str = primitive.string_value
+    if value or primitive.HasField("string_value"):
+        return value
+    value = _plain(str)(plain_of(literal, str))
     return value
 
 

@@ -1,7 +1,7 @@
 """What runs right now: the mode, the task's own facts, its secrets, decks, checkpoint and working directory.
 
-`current_context()` is what user code calls. `FlyteContextManager` and `FlyteContext` are what integrations use. The state is a
-context variable, so threads and coroutines that run tasks side by side do not see each other's.
+`current_context()` is what user code calls. `FlyteContextManager` and `FlyteContext` are what integrations use. The
+state is a context variable, so threads and coroutines that run tasks side by side do not see each other's.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class FileAccessLike(Protocol):
     def is_remote(self, path: str) -> bool: ...
     def put_data(self, local_path: str, remote_path: str, is_multipart: bool = False, **kwargs: Any) -> str: ...
     def get_data(self, remote_path: str, local_path: str, is_multipart: bool = False, **kwargs: Any) -> str: ...
-    def put_raw_data(self, lpath: Any, upload_prefix: str | None = None, file_name: str | None = None, **kwargs: Any) -> str: ...
+    def put_raw_data(
+        self, lpath: Any, upload_prefix: str | None = None, file_name: str | None = None, **kwargs: Any
+    ) -> str: ...
     def open(self, uri: str, mode: str = "rb", **kwargs: Any) -> Any: ...
     def exists(self, uri: str) -> bool: ...
     def filesystem(self, uri: str, anonymous: bool = False) -> Any: ...
@@ -262,7 +264,9 @@ class ExecutionParameters:
         attributes = self.__dict__.get("attributes", {})
         if name.upper() in attributes:
             return attributes[name.upper()]
-        raise AttributeError(f"current_context() has no attribute {name!r}; integrations have added {sorted(attributes)}")
+        raise AttributeError(
+            f"current_context() has no attribute {name!r}; integrations have added {sorted(attributes)}"
+        )
 
     def with_attributes(self, **attributes: Any) -> ExecutionParameters:
         """A copy that also answers to these names, upper-cased; decks and directories are shared."""

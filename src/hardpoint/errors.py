@@ -2,7 +2,8 @@
 
     HardpointError
     ├── UserError                the caller must change something; trying again will not help
-    │   ├── TypeTransformerFailedError   a value does not fit the declared type (also TypeError, ValueError, AssertionError)
+    │   ├── TypeTransformerFailedError   a value does not fit the declared type (also TypeError, ValueError,
+    │   │   │                            AssertionError)
     │   │   └── RestrictedTypeError      the type may not be used at all
     │   ├── FlyteValidationException     a task, workflow or launch plan is put together wrongly
     │   │   └── FlyteAssertion           (also AssertionError)
@@ -15,7 +16,8 @@
     │   └── FlyteRecoverableException    raised by user code that wants to be retried
     └── PermanentError           the outside refuses, and will go on refusing
 
-Choose by what the *caller* should do. Facts are attributes; the sentence is built in the class; `remedy` says what mends it.
+Choose by what the *caller* should do. Facts are attributes; the sentence is built in the class; `remedy` says what
+mends it.
 """
 
 from __future__ import annotations
@@ -60,6 +62,17 @@ class HardpointError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  -> {self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with the finished message; not every class is made from one.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(cls: type[HardpointError], args: tuple[Any, ...], state: dict[str, Any]) -> HardpointError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class UserError(HardpointError):
@@ -138,7 +151,13 @@ class MissingDependencyError(UserError, ImportError):
     code = "USER:MissingDependency"
 
     def __init__(
-        self, integration: str, wants: str, extra: str | None, *, found: str | None = None, distribution: str = "hardpoint"
+        self,
+        integration: str,
+        wants: str,
+        extra: str | None,
+        *,
+        found: str | None = None,
+        distribution: str = "hardpoint",
     ) -> None:
         have = f"{found} is installed" if found else "it is not installed"
         command = f"pip install '{distribution}[{extra}]'" if extra else f"pip install '{wants}'"

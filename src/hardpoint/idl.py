@@ -130,7 +130,7 @@ def binary(value: bytes) -> Literal:
 
 
 def struct(value: Mapping[str, Any] | None) -> Struct:
-    """A protobuf `Struct` from JSON-like data. Integers become doubles, tuples lists; other values raise ValueError."""
+    """A protobuf `Struct` from JSON-like data. Integers become doubles, tuples lists; other values raise TypeError."""
     message = Struct()
     if value:
         message.update(json.loads(json.dumps(value)))

@@ -1,8 +1,8 @@
 """The manifest of an integration, and how manifests are found.
 
-An integration says in one object what it offers; nothing else of it is imported until it is needed. Built-in integrations
-and third parties' packages are found in the same way: by entry points of the group ``hardpoint.integrations``, each of
-which names a manifest object.
+An integration says in one object what it offers; nothing else of it is imported until it is needed. Built-in
+integrations and third parties' packages are found in the same way: by entry points of the group
+``hardpoint.integrations``, each of which names a manifest object.
 """
 
 from __future__ import annotations
@@ -20,6 +20,18 @@ from hardpoint.errors import MissingDependencyError, UserError
 __all__ = ["ENTRY_POINT_GROUP", "Broken", "Catalogue", "Integration", "catalogue", "public_path"]
 
 ENTRY_POINT_GROUP = "hardpoint.integrations"
+
+_KINDS = (
+    "types",
+    "datasets",
+    "renderers",
+    "task_plugins",
+    "connectors",
+    "image_builders",
+    "storage",
+    "secret_providers",
+    "cli",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,19 @@ class Integration:
         """Resolve one of the manifest's strings."""
         return Ref(path, package=self.package)
 
+    def references(self) -> Iterator[Ref]:
+        """Everything that the manifest names; nothing is imported.
+
+        Raises:
+            ValueError: one of the strings does not have the form ``module:Name``.
+        """
+        for kind in _KINDS:
+            for key, value in getattr(self, kind).items():
+                yield from map(self.ref, (value,) if isinstance(value, str) else value)
+                if kind == "task_plugins":
+                    yield self.ref(key)
+        yield from map(self.ref, self.exports)
+
     def load(self, path: str) -> Any:
         """Check the requirements, then import what one of the manifest's strings names.
 
@@ -90,7 +115,7 @@ class Integration:
         return {path.rpartition(":")[2]: path for path in self.exports}
 
     def lazy(self) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-        """``__getattr__``, ``__dir__`` and ``__all__`` for the manifest's module: exports are imported when asked for."""
+        """``__getattr__``, ``__dir__`` and ``__all__`` of the manifest's module: exports are imported when asked for."""
         return attach(self.package, self.exported, before_load=self.check)
 
     def check(self) -> None:
@@ -114,9 +139,7 @@ class Integration:
             try:
                 found = version(name)
             except PackageNotFoundError:
-                yield MissingDependencyError(
-                    self.title, str(requirement), self.extra, distribution=self.distribution
-                )
+                yield MissingDependencyError(self.title, str(requirement), self.extra, distribution=self.distribution)
             else:
                 if not requirement.specifier.contains(found, prereleases=True):
                     yield MissingDependencyError(
@@ -155,6 +178,7 @@ class Catalogue:
         self._integrations: dict[str, Integration] | None = None
         self.broken: list[Broken] = []
         self._index: dict[str, dict[str, tuple[Integration, Any]]] = {}
+        self._contested: dict[tuple[str, str], tuple[Integration, Integration]] = {}
 
     def all(self) -> list[Integration]:
         """Every manifest, ordered by name."""
@@ -184,16 +208,30 @@ class Catalogue:
                 )
             known[integration.name] = integration
             self._index.clear()
+            self._contested.clear()
 
     def find(self, kind: str, key: str) -> tuple[Integration, Any] | None:
-        """Who owns `key` in the manifests' mapping `kind` (``"types"``, ``"datasets"``, ...), and what it says there."""
+        """Who owns `key` in the manifests' mapping `kind` (``"types"``, ``"datasets"``, ...), and what it says there.
+
+        Raises:
+            UserError: two integrations want the key; all other keys go on working.
+        """
         index = self._index.get(kind)
         if index is None:
             index = self._build(kind)
-        return index.get(key)
+        found = index.get(key)
+        if found is None and self._contested:
+            rivals = self._contested.get((kind, key))
+            if rivals is not None:
+                raise UserError(
+                    f"Two integrations want {kind} {key!r}: {rivals[0].name} ({rivals[0].distribution}) and "
+                    f"{rivals[1].name} ({rivals[1].distribution}).",
+                    remedy="Uninstall one of the two packages.",
+                )
+        return found
 
     def entries(self, kind: str) -> Mapping[str, tuple[Integration, Any]]:
-        """Every key of the mapping `kind`, over all manifests."""
+        """Every key of the mapping `kind`, over all manifests, but for those that two integrations want."""
         index = self._index.get(kind)
         return self._build(kind) if index is None else index
 
@@ -204,13 +242,12 @@ class Catalogue:
                 for key, value in getattr(integration, kind).items():
                     if kind == "task_plugins":
                         key = integration.ref(key).path
-                    owner = index.get(key)
-                    if owner is not None:
-                        raise UserError(
-                            f"Two integrations want {kind[:-1]} {key!r}: {owner[0].name} and {integration.name}.",
-                            remedy="Uninstall one of the two packages.",
-                        )
+                    if key in index:
+                        self._contested[kind, key] = (index[key][0], integration)
                     index[key] = (integration, value)
+            for contested in self._contested:
+                if contested[0] == kind:
+                    del index[contested[1]]
             self._index[kind] = index
             return index
 
@@ -230,10 +267,11 @@ class Catalogue:
                 manifest = point.load()
                 if not isinstance(manifest, Integration):
                     raise TypeError(f"{point.value} is a {type(manifest).__name__}, not an Integration")
+                list(manifest.references())  # a malformed string is found here, not by whoever looks something up
                 other = seen.get(manifest.name)
                 if other is not None and other.package != manifest.package:
                     raise UserError(f"{other.package} already provides an integration named {manifest.name!r}")
-            except Exception as error:  # whatever a stranger's package does on import, the others go on working
+            except (Exception, SystemExit) as error:  # whatever a stranger's package does, the others go on working
                 self.broken.append(Broken(point.name, point.value, error))
             else:
                 seen[manifest.name] = manifest

@@ -1,7 +1,7 @@
 """What a Python type is compiled to: its literal type, and the functions that carry values across.
 
-A type is compiled once and run many times. A codec composes from the codecs of its parts, so that ``list[int]`` is one loop
-over one closure; nothing is looked up per value.
+A type is compiled once and run many times. A codec composes from the codecs of its parts, so that ``list[int]`` is one
+loop over one closure; nothing is looked up per value.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ class Codec:
         fill: Write a value into an empty `Literal`.
         read: Make a value from a `Literal`.
         accepts: Whether a value belongs to the type, judged without converting it; how a union picks its variant.
-        to_plain: The value as MessagePack-able data (None, bool, int, float, str, bytes, list, dict), for fields of dataclasses.
-        from_plain: The reverse; also how a value is read that a promise's attribute access has taken out of a larger one.
+        to_plain: The value as MessagePack-able data (None, bool, int, float, str, bytes, list, dict), for fields of
+            dataclasses.
+        from_plain: The reverse; also how a value is read that a promise's attribute access has taken out of a larger
+            one.
         schema: The JSON schema of the plain form.
         io: Whether `fill` or `read` may move data. Such codecs run in a thread, and containers run them side by side.
         transparent: Whether `msgspec` itself carries the type to and from MessagePack, in the form that `to_plain` has.

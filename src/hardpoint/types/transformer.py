@@ -16,7 +16,14 @@ from hardpoint.errors import HardpointError, TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType
 from hardpoint.types.codec import Codec, describe_type, mismatch, wrong_literal
 
-__all__ = ["AsyncTypeTransformer", "CodecTransformer", "SimpleTransformer", "TypeTransformer", "plain_of", "unannotated"]
+__all__ = [
+    "AsyncTypeTransformer",
+    "CodecTransformer",
+    "SimpleTransformer",
+    "TypeTransformer",
+    "plain_of",
+    "unannotated",
+]
 
 T = TypeVar("T")
 
@@ -56,7 +63,8 @@ def plain_of(literal: Literal, expected: Any) -> Any:
 class TypeTransformer(Generic[T]):
     """Carries values of one Python type to literals and back.
 
-    Subclasses write `get_literal_type`, `to_literal` and `to_python_value`. The engine compiles them to a `Codec` once a type.
+    Subclasses write `get_literal_type`, `to_literal` and `to_python_value`. The engine compiles them to a `Codec` once a
+    type.
 
     Args:
         name: Its name; it is the tag of a union's variant on the wire.
@@ -133,7 +141,9 @@ class TypeTransformer(Generic[T]):
 
     def from_plain(self, data: Any, t: Any) -> T:
         """The reverse of `to_plain`."""
-        raise TypeTransformerFailedError(f"{describe_type(t)} ({self.name}) cannot be read from {type(data).__name__} data.")
+        raise TypeTransformerFailedError(
+            f"{describe_type(t)} ({self.name}) cannot be read from {type(data).__name__} data."
+        )
 
     def plain_schema(self, t: Any) -> dict[str, Any]:
         """The JSON schema of the plain form."""
@@ -154,7 +164,9 @@ class TypeTransformer(Generic[T]):
             except HardpointError:
                 raise
             except (TypeError, ValueError, AssertionError) as error:
-                raise TypeTransformerFailedError(f"{self.name} could not convert a value of {describe_type(t)}: {error}") from error
+                raise TypeTransformerFailedError(
+                    f"{self.name} could not convert a value of {describe_type(t)}: {error}"
+                ) from error
             literal.CopyFrom(made)
 
         def read(literal: Literal) -> Any:
@@ -203,7 +215,9 @@ class AsyncTypeTransformer(TypeTransformer[T]):
 
     is_async: ClassVar[bool] = True
 
-    async def async_to_literal(self, ctx: FlyteContext, python_val: T, python_type: type[T], expected: LiteralType) -> Literal:
+    async def async_to_literal(
+        self, ctx: FlyteContext, python_val: T, python_type: type[T], expected: LiteralType
+    ) -> Literal:
         raise NotImplementedError
 
     async def async_to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: type[T]) -> T:

@@ -46,7 +46,9 @@ TYPES: dict[str, Ref] = {
 }
 """Classes whose subclasses are served too, by public path."""
 
-DATASETS: frozenset[str] = frozenset({"pandas.DataFrame", "pyarrow.Table", "pyarrow.lib.Table", "pandas.core.frame.DataFrame"})
+DATASETS: frozenset[str] = frozenset(
+    {"pandas.DataFrame", "pyarrow.Table", "pyarrow.lib.Table", "pandas.core.frame.DataFrame"}
+)
 """Dataframe classes that the core itself serves; integrations name theirs in their manifests."""
 
 _made: dict[Ref, TypeTransformer[Any]] = {}

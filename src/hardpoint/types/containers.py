@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
-
 from hardpoint import idl
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType, SimpleType, simple
@@ -121,11 +120,6 @@ class ListTransformer(CodecTransformer[list[Any]]):
             transformer=self,
         )
 
-    def guess_python_type(self, literal_type: LiteralType) -> type[Any]:
-        if literal_type.WhichOneof("type") != "collection_type":
-            raise ValueError("not a collection")
-        return list[TypeEngine.guess_python_type(literal_type.collection_type)]  # type: ignore[misc]
-
 
 class DictTransformer(CodecTransformer[dict[Any, Any]]):
     """``dict[str, T]`` as a map of literals; other dictionaries as MessagePack."""
@@ -196,8 +190,9 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
             literal_type=literal_type,
             fill=fill,
             read=read,
-            accepts=lambda value: isinstance(value, dict)
-            and all(isinstance(k, str) and one_accepts(v) for k, v in value.items()),
+            accepts=lambda value: (
+                isinstance(value, dict) and all(isinstance(k, str) and one_accepts(v) for k, v in value.items())
+            ),
             to_plain=to_plain,
             from_plain=from_plain,
             schema=lambda: {
@@ -252,11 +247,13 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
             literal_type=literal_type,
             fill=fill,
             read=read,
-            accepts=lambda value: isinstance(value, dict)
-            and (
-                key_codec is None
-                or value_codec is None
-                or all(key_codec.accepts(k) and value_codec.accepts(v) for k, v in value.items())
+            accepts=lambda value: (
+                isinstance(value, dict)
+                and (
+                    key_codec is None
+                    or value_codec is None
+                    or all(key_codec.accepts(k) and value_codec.accepts(v) for k, v in value.items())
+                )
             ),
             to_plain=to_plain,
             from_plain=from_plain,
@@ -264,13 +261,6 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
             io=pickled or any(c is not None and c.io for c in (key_codec, value_codec)),
             transformer=self,
         )
-
-    def guess_python_type(self, literal_type: LiteralType) -> type[Any]:
-        if literal_type.WhichOneof("type") == "map_value_type":
-            return dict[str, TypeEngine.guess_python_type(literal_type.map_value_type)]  # type: ignore[misc]
-        if literal_type.simple == SimpleType.STRUCT and not literal_type.HasField("metadata"):
-            return dict
-        raise ValueError("neither a map nor an untyped dictionary")
 
 
 def _key(key: Any) -> str:
@@ -305,5 +295,3 @@ def _read_pickled(literal: Literal) -> Any:
     if not uri:
         raise wrong_literal(dict, literal, "it names no pickle file")
     return _pickler().compile(object).decode(idl.blob(uri, "PythonPickle"))
-
-

@@ -195,9 +195,7 @@ def _by_field(
     writers = [(field.name, codecs[field.name].to_plain) for field in fields]
     readers = [(field.name, codecs[field.name].from_plain) for field in fields if field.init]
     required = {
-        field.name
-        for field in fields
-        if field.init and field.default is _MISSING and field.default_factory is _MISSING
+        field.name for field in fields if field.init and field.default is _MISSING and field.default_factory is _MISSING
     }
 
     def to_plain(value: Any) -> dict[str, Any]:

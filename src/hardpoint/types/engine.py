@@ -64,7 +64,9 @@ class TypeEngine:
             cls._set(t, transformer)
 
     @classmethod
-    def register_additional_type(cls, transformer: TypeTransformer[Any], additional_type: Any, override: bool = False) -> None:
+    def register_additional_type(
+        cls, transformer: TypeTransformer[Any], additional_type: Any, override: bool = False
+    ) -> None:
         """Let a transformer also serve `additional_type`; without `override` an existing one stays."""
         if override or additional_type not in cls._registered:
             cls._set(additional_type, transformer)

@@ -65,11 +65,6 @@ class EnumTransformer(CodecTransformer[enum.Enum]):
             transformer=self,
         )
 
-    def guess_python_type(self, literal_type: LiteralType) -> type[enum.Enum]:
-        if literal_type.WhichOneof("type") != "enum_type":
-            raise ValueError("not an enum")
-        return enum.Enum("DynamicEnum", {value: value for value in literal_type.enum_type.values})  # type: ignore[return-value]
-
 
 class LiteralTransformer(CodecTransformer[Any]):
     """``typing.Literal["a", "b"]``: the base type on the wire, with the set of values as annotation, which is checked."""
@@ -116,14 +111,3 @@ class LiteralTransformer(CodecTransformer[Any]):
             transparent=kind in (str, int),
             transformer=self,
         )
-
-    def guess_python_type(self, literal_type: LiteralType) -> Any:
-        notes = literal_type.annotation.annotations.fields
-        if "literal_values" not in notes:
-            raise ValueError("not a Literal")
-        import typing
-
-        from hardpoint import idl
-
-        values = tuple(idl.native(notes["literal_values"]))
-        return typing.Literal[values]

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hardpoint.errors import TypeTransformerFailedError
-from hardpoint.idl import Literal, LiteralType, SimpleType, simple
+from hardpoint.idl import Literal, SimpleType, simple
 from hardpoint.types.codec import Codec, mismatch, wrong_literal
 from hardpoint.types.transformer import CodecTransformer, plain_of
 
@@ -66,7 +66,9 @@ def read_int(literal: Literal) -> int:
 
 def _whole(value: float) -> int:
     if not math.isfinite(value) or not value.is_integer():
-        raise TypeTransformerFailedError(f"Expected value of type int but the literal holds {value!r}, which is not whole.")
+        raise TypeTransformerFailedError(
+            f"Expected value of type int but the literal holds {value!r}, which is not whole."
+        )
     return int(value)
 
 
@@ -181,7 +183,9 @@ def _from_stamp(seconds: int, nanos: int, literal: Literal) -> datetime:
     try:
         return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
     except OverflowError as error:
-        raise wrong_literal(datetime, literal, f"{seconds} seconds since 1970 is outside of the years 1 to 9999") from error
+        raise wrong_literal(
+            datetime, literal, f"{seconds} seconds since 1970 is outside of the years 1 to 9999"
+        ) from error
 
 
 def read_datetime(literal: Literal) -> datetime:
@@ -291,11 +295,6 @@ class ScalarTransformer(CodecTransformer[Any]):
     def compile(self, t: Any) -> Codec:
         return self._codec
 
-    def guess_python_type(self, literal_type: LiteralType) -> type[Any]:
-        if literal_type.WhichOneof("type") == "simple" and literal_type.simple == self._codec.literal_type.simple:
-            return self.python_type
-        raise ValueError(f"{self.name} does not stand for this literal type")
-
     def to_plain(self, value: Any, t: Any) -> Any:
         return self._codec.to_plain(value)
 
@@ -346,7 +345,7 @@ def _checked(t: Any, fill: Callable[[Any, Literal], None]) -> Callable[[Any], An
 def _is_integer(value: Any) -> bool:
     if isinstance(value, bool) or not (isinstance(value, int) or _numpy_kind(value) == "int"):
         return False
-    return _INT_MIN <= value <= _INT_MAX
+    return bool(_INT_MIN <= value <= _INT_MAX)
 
 
 def _is_floating(value: Any) -> bool:
@@ -380,7 +379,9 @@ def _seconds(value: timedelta) -> float:
 
 SCALARS: tuple[ScalarTransformer, ...] = (
     _scalar("int", int, SimpleType.INTEGER, fill_int, read_int, _int_from_plain, {"type": "integer"}, _is_integer),
-    _scalar("float", float, SimpleType.FLOAT, fill_float, read_float, _float_from_plain, {"type": "number"}, _is_floating),
+    _scalar(
+        "float", float, SimpleType.FLOAT, fill_float, read_float, _float_from_plain, {"type": "number"}, _is_floating
+    ),
     _scalar(
         "bool",
         bool,
@@ -428,6 +429,13 @@ SCALARS: tuple[ScalarTransformer, ...] = (
         _seconds,
     ),
     _scalar(
-        "none", type(None), SimpleType.NONE, fill_none, read_none, _none_from_plain, {"type": "null"}, lambda v: v is None
+        "none",
+        type(None),
+        SimpleType.NONE,
+        fill_none,
+        read_none,
+        _none_from_plain,
+        {"type": "null"},
+        lambda v: v is None,
     ),
 )

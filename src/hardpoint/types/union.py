@@ -123,13 +123,6 @@ class UnionTransformer(CodecTransformer[Any]):
             transformer=self,
         )
 
-    def guess_python_type(self, literal_type: LiteralType) -> Any:
-        if literal_type.WhichOneof("type") != "union_type":
-            raise ValueError("not a union")
-        import typing
-
-        return typing.Union[tuple(TypeEngine.guess_python_type(v) for v in literal_type.union_type.variants)]
-
 
 def _optional_transparent(variants: list[Codec]) -> bool:
     """Whether msgspec may carry it by itself: an optional of something transparent, where no choice is to be made."""

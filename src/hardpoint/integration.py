@@ -115,7 +115,7 @@ class Integration:
         return {path.rpartition(":")[2]: path for path in self.exports}
 
     def lazy(self) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-        """``__getattr__``, ``__dir__`` and ``__all__`` of the manifest's module: exports are imported when asked for."""
+        """``__getattr__``, ``__dir__`` and ``__all__`` of the manifest's module; exports are imported when used."""
         return attach(self.package, self.exported, before_load=self.check)
 
     def check(self) -> None:

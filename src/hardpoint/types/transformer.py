@@ -63,8 +63,8 @@ def plain_of(literal: Literal, expected: Any) -> Any:
 class TypeTransformer(Generic[T]):
     """Carries values of one Python type to literals and back.
 
-    Subclasses write `get_literal_type`, `to_literal` and `to_python_value`. The engine compiles them to a `Codec` once a
-    type.
+    Subclasses write `get_literal_type`, `to_literal` and `to_python_value`. The engine compiles them to a `Codec` once
+    a type.
 
     Args:
         name: Its name; it is the tag of a union's variant on the wire.

@@ -27,7 +27,7 @@ __all__ = [
 
 Column = StructuredDatasetType.DatasetColumn
 
-_SIMPLE: dict[type, int] = {
+_SIMPLE: dict[type, SimpleType] = {
     int: SimpleType.INTEGER,
     float: SimpleType.FLOAT,
     bool: SimpleType.BOOLEAN,
@@ -36,7 +36,7 @@ _SIMPLE: dict[type, int] = {
     datetime.timedelta: SimpleType.DURATION,
 }
 # By name, so that numpy need not be imported to know them.
-_NUMPY: dict[str, int] = {
+_NUMPY: dict[str, SimpleType] = {
     **{f"numpy.{sign}int{bits}": SimpleType.INTEGER for sign in ("", "u") for bits in (8, 16, 32, 64)},
     **{f"numpy.float{bits}": SimpleType.FLOAT for bits in (16, 32, 64)},
     "numpy.bool": SimpleType.BOOLEAN,
@@ -47,7 +47,7 @@ _NUMPY: dict[str, int] = {
     "numpy.str_": SimpleType.STRING,
     "numpy.object_": SimpleType.STRING,
 }
-_SCHEMA: dict[int, int] = {
+_SCHEMA: dict[int, SimpleType] = {
     SchemaType.SchemaColumn.INTEGER: SimpleType.INTEGER,
     SchemaType.SchemaColumn.FLOAT: SimpleType.FLOAT,
     SchemaType.SchemaColumn.STRING: SimpleType.STRING,
@@ -58,7 +58,7 @@ _SCHEMA: dict[int, int] = {
 
 
 def kwtypes(**kwargs: Any) -> OrderedDict[str, Any]:
-    """Names and their types, in order, as an annotation declares the columns of a table: ``kwtypes(name=str, age=int)``."""
+    """Names and their types, in order; how an annotation declares a table's columns: ``kwtypes(name=str, age=int)``."""
     return OrderedDict(kwargs)
 
 
@@ -84,10 +84,10 @@ def column_type(t: Any) -> LiteralType:
     if simple is None:
         raise TypeTransformerFailedError(
             f"type {describe_type(t)} is currently not supported by StructuredDataset",
-            remedy="A column is int, float, bool, str, datetime, timedelta, one of numpy's kinds of these, list[T] or dict[str, T].",
+            remedy="A column is int, float, bool, str, datetime, timedelta, numpy's of these, list[T] or dict[str, T].",
             type=t,
         )
-    return LiteralType(simple=simple)  # type: ignore[arg-type]
+    return LiteralType(simple=simple)
 
 
 def _members(spec: Any) -> Mapping[str, Any] | None:
@@ -109,7 +109,7 @@ def _flat(spec: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def flatten_dict(sub_dict: Mapping[str, Any], parent_key: str = "") -> dict[str, Any]:
-    """Columns with those of nested dicts and dataclasses under dotted names: ``{"a": {"b": int}}`` is ``{"a.b": int}``."""
+    """Columns, with those of nested dicts and dataclasses under dotted names: ``a.b`` for ``{"a": {"b": int}}``."""
     return dict(_flat(sub_dict, f"{parent_key}." if parent_key else ""))
 
 
@@ -121,7 +121,7 @@ def dataset_columns(spec: Any) -> list[Column]:
     return [Column(name=name, literal_type=column_type(t)) for name, t in flatten_dict(members).items()]
 
 
-def convert_schema_type_to_structured_dataset_type(column_type: int) -> int:
+def convert_schema_type_to_structured_dataset_type(column_type: int) -> SimpleType:
     """The simple type for a column's type in a legacy schema."""
     try:
         return _SCHEMA[column_type]

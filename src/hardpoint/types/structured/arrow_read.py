@@ -1,0 +1,178 @@
+"""Parquet files of any layout, on any storage, as Arrow data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from hardpoint.errors import TypeTransformerFailedError
+from hardpoint.secrets import redact_uri
+from hardpoint.storage.problems import problem
+from hardpoint.types.structured.arrow_fs import local_filesystem, remote_filesystem
+from hardpoint.types.structured.handlers import MissingColumnsError
+from hardpoint.types.structured.layout import Files, discover
+from hardpoint.types.structured.schema import resolve
+
+if TYPE_CHECKING:
+    from hardpoint.context import FileAccessLike
+
+__all__ = ["Source", "open_source"]
+
+_FOOTERS_AT_ONCE = 16
+_STREAM_BUFFER = 1 << 20
+
+
+def open_source(uri: str, files: FileAccessLike, filters: Any = None) -> Source:
+    """A dataset that is ready to be read. So far footers are read, of the files that no filter rules out by partition.
+
+    Args:
+        uri: A file, a folder or a pattern.
+        files: Storage.
+        filters: As in `ReadOptions`.
+
+    Raises:
+        StorageNotFoundError: there is no data.
+        TypeTransformerFailedError: it is not parquet, or its files do not fit together, or a filter is no filter.
+    """
+    found = discover(uri, files)
+    where = redact_uri(uri)
+    try:
+        return Source(_dataset(found, _expression(filters)), where, filters)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise TypeTransformerFailedError(f"{where} cannot be read as parquet: {error}", uri=where) from error
+    except OSError as error:
+        raise problem(error, uri, "read") from error
+
+
+class Source:
+    """A dataset that is ready to be read.
+
+    Attributes:
+        schema: Of all columns, those of partitions included.
+        where: The URI, for messages.
+    """
+
+    def __init__(self, dataset: ds.FileSystemDataset, where: str, filters: Any) -> None:
+        self._dataset, self._filters = dataset, filters
+        self._filter = _expression(filters)
+        self.schema: pa.Schema = dataset.schema
+        self.where = where
+
+    def select(self, columns: Iterable[str]) -> list[str]:
+        """The columns of the data that declared names stand for: for ``a.b`` all of ``a``, unless there is an ``a.b``.
+
+        Raises:
+            MissingColumnsError: some are not there.
+        """
+        names, missing = resolve(columns, self.schema)
+        if missing:
+            raise MissingColumnsError(missing, self.schema.names, self.where)
+        return names
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows, less those that the filters rule out.
+
+        Args:
+            columns: Names of top-level columns; None: all.
+        """
+        return self._dataset.to_table(columns=columns, filter=self._filter)
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The same in pieces of at most `rows` rows; no more than one is in memory.
+
+        Row groups are decoded as they are consumed, where a scanner of datasets would decode several as a whole.
+        """
+        names = list(self.schema.names if columns is None else columns)
+        schema = pa.schema([self.schema.field(name) for name in names], metadata=self.schema.metadata)
+        wanted = None if columns is None else dict.fromkeys([*names, *self._filter_columns()])
+        for fragment in self._dataset.get_fragments(filter=self._filter):
+            if self._filter is not None:
+                fragment = fragment.subset(filter=self._filter, schema=self.schema)
+            groups = [group.id for group in fragment.row_groups]
+            present = fragment.physical_schema.names
+            keys = ds.get_partition_keys(fragment.partition_expression)
+            with pq.ParquetFile(
+                fragment.open(), metadata=fragment.metadata, buffer_size=_STREAM_BUFFER, pre_buffer=False
+            ) as file:
+                for batch in file.iter_batches(
+                    rows, row_groups=groups, columns=None if wanted is None else [n for n in wanted if n in present]
+                ):
+                    piece = _conform(batch, self.schema, keys)
+                    if self._filter is not None:
+                        piece = piece.filter(self._filter)
+                    for part in piece.select(names).cast(schema).to_batches():
+                        if part.num_rows:
+                            yield part
+
+    def _filter_columns(self) -> list[str]:
+        if self._filter is None:
+            return []
+        if isinstance(self._filters, pc.Expression):  # it does not tell what it looks at
+            return list(self.schema.names)
+        return _names(self._filters)
+
+
+def _names(filters: Any) -> list[str]:
+    """The columns that a filter in the form of lists looks at."""
+    terms = filters if isinstance(filters[0][0], str) else [term for group in filters for term in group]
+    return [term[0] for term in terms]
+
+
+def _expression(filters: Any) -> pc.Expression | None:
+    if filters is None or isinstance(filters, pc.Expression):
+        return filters
+    try:
+        return pq.filters_to_expression(filters)
+    except (ValueError, TypeError, IndexError) as error:
+        raise TypeTransformerFailedError(
+            f"{filters!r} is not a filter: {error}",
+            remedy='A filter looks like [("age", ">", 30), ("name", "in", ["a", "b"])].',
+        ) from error
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema, keys: dict[str, Any]) -> pa.Table:
+    """A batch with the columns that its file lacks: those of its partition, and nulls for what other files have."""
+    columns = []
+    for field in schema:
+        if field.name in batch.schema.names:
+            columns.append(batch.column(field.name).cast(field.type))
+        elif field.name in keys:
+            columns.append(pa.repeat(pa.scalar(keys[field.name], type=field.type), batch.num_rows))
+        else:
+            columns.append(pa.nulls(batch.num_rows, type=field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _dataset(found: Files, expression: pc.Expression | None) -> ds.FileSystemDataset:
+    local = found.filesystem is None
+    filesystem = local_filesystem() if local else remote_filesystem(found.filesystem, found.sizes)
+    # Ranges of a remote file are fetched together; a local one is mapped.
+    parquet = ds.ParquetFileFormat(pre_buffer=not local)
+    common = pq.read_schema(found.common, filesystem=filesystem) if found.common else None
+    keys = found.partition_keys
+    if common is not None and set(keys) <= set(common.names):
+        partitioning: Any = ds.partitioning(pa.schema([common.field(key) for key in keys]), flavor="hive")
+    else:
+        partitioning = ds.HivePartitioning.discover(infer_dictionary=False)
+    options = ds.FileSystemFactoryOptions(partition_base_dir=found.root, partitioning=partitioning)
+    first = ds.FileSystemDatasetFactory(filesystem, found.paths, parquet, options).finish()
+    try:
+        fragments = list(first.get_fragments(filter=expression))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the filter may look at a column that only later files have
+        fragments = list(first.get_fragments())
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+        schemas = list(pool.map(lambda fragment: fragment.physical_schema, fragments))
+    schema = pa.unify_schemas(schemas, promote_options="permissive") if schemas else first.schema
+    for key in keys:
+        if key not in schema.names:
+            schema = schema.append(first.schema.field(key))
+    if common is not None and set(common.names) == set(schema.names):
+        schema = pa.schema([schema.field(name) for name in common.names], metadata=schema.metadata)
+    # These very fragments again, since they keep the footers that were read.
+    return ds.FileSystemDataset(fragments, schema, parquet, filesystem)

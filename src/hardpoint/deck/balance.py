@@ -8,36 +8,16 @@ __all__ = ["balanced"]
 
 _TOKEN = re.compile(
     r"<!--.*?-->"
-    r"|<(?P<end>/?)(?P<tag>[a-zA-Z][^\s/>]*)(?P<rest>(?:[^'\">]|\"[^\"]*\"|'[^']*')*)>",
+    r"|<(?:[!?]|/(?![a-zA-Z]))[^>]*+>"  # a doctype, or what browsers take for a comment
+    r"|<(?P<end>/?)(?P<tag>[a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')|=)*+>",
     re.DOTALL,
 )
 # https://html.spec.whatwg.org/multipage/syntax.html#void-elements
 _VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"},
 )
 # What stands inside of these is text up to their end tag, whatever it looks like.
-_RAW = frozenset(["script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes"])
-# Elements whose end tag may be left out: closing their parent closes them.
-_OPTIONAL = frozenset(
-    [
-        "p",
-        "li",
-        "dt",
-        "dd",
-        "option",
-        "optgroup",
-        "tr",
-        "td",
-        "th",
-        "thead",
-        "tbody",
-        "tfoot",
-        "colgroup",
-        "caption",
-        "rt",
-        "rp",
-    ]
-)
+_RAW = frozenset({"script", "style", "textarea", "title", "iframe", "xmp", "noembed", "noframes"})
 
 
 def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
@@ -55,34 +35,31 @@ def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
     kept: list[str] = []
     position = 0  # up to here the fragment is in `kept`
     cursor = 0
-    while True:
-        token = _TOKEN.search(html, cursor)
-        if token is None or token.end() > end:
-            break
+    while (token := _TOKEN.search(html, cursor)) is not None and token.end() <= end:
         cursor = token.end()
         tag = (token["tag"] or "").lower()
-        if not tag:
-            continue
         if token["end"]:
-            if tag in open_tags:
-                while open_tags.pop() != tag:
-                    pass
-            else:
-                kept.append(html[position : token.start()])
-                position = cursor
+            kept.append(html[position : token.start()])
+            position = cursor if tag not in open_tags else token.start()
+            while tag in open_tags and (inner := open_tags.pop()) != tag:
+                kept.append(_closed(inner))
         elif tag in _RAW:
-            closing = re.compile(rf"</{re.escape(tag)}(?=[\s/>])[^>]*>", re.IGNORECASE).search(html, cursor)
+            closing = re.compile(rf"</{tag}(?=[\s/>])[^>]*>", re.IGNORECASE).search(html, cursor)
             if closing is None or closing.end() > end:
                 end = token.start()
                 break
             cursor = closing.end()
-        elif tag not in _VOID and not token["rest"].endswith("/"):
+        elif tag and tag not in _VOID:
             open_tags.append(tag)
     # Between the last whole token and the end there may be text, but no part of a tag.
     stop = end if end <= cursor else _text_end(html, cursor, end)
-    kept.append(html[position : max(stop, position)])
-    kept.extend(f"</{tag}>" for tag in reversed(open_tags) if tag not in _OPTIONAL)
+    kept.append(html[position:stop])
+    kept.extend(_closed(tag) for tag in reversed(open_tags))
     return "".join(kept), stop < len(html)
+
+
+def _closed(tag: str) -> str:
+    return "" if tag == "p" else f"</{tag}>"  # to close a paragraph that something else has closed would make a new one
 
 
 def _text_end(html: str, start: int, end: int) -> int:

@@ -43,7 +43,9 @@ def notice(message: str) -> SafeHtml:
 
 
 def error_box(error: BaseException, what: str) -> SafeHtml:
-    """What is shown in place of something that could not be rendered; never fails."""
+    """What is shown in place of something that could not be rendered; never fails, and tells no secret."""
+    from hardpoint.secrets import redact
+
     try:
         message = str(error)
     except Exception as inner:  # a stranger's __str__ may do anything
@@ -51,6 +53,7 @@ def error_box(error: BaseException, what: str) -> SafeHtml:
     remedy = error.remedy if isinstance(error, HardpointError) else None
     if remedy:
         message = message.removesuffix(f"\n  -> {remedy}")
+    message = redact(message)
     mend = f"<p><code>{escape(remedy)}</code></p>" if remedy else ""
     return SafeHtml(
         f'<div class="hp-error" role="alert"><strong>{escape(what)}</strong>'

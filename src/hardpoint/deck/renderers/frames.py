@@ -278,7 +278,7 @@ def _cell(value: Any, max_chars: int, show: reprlib.Repr) -> str:
     if isinstance(value, str):
         return escape(_short(value, max_chars))
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return f"{value:.10g}" if value == value else '<span class="hp-null">NaN</span>'
     if isinstance(value, (bytes, bytearray)):
         return escape(_short(bytes(value[:max_chars]).hex(" "), max_chars))
     if isinstance(value, (list, tuple, dict, set, frozenset)):

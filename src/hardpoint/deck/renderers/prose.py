@@ -32,7 +32,11 @@ class SourceCodeRenderer:
         from pygments import highlight
         from pygments.formatters.html import HtmlFormatter
         from pygments.lexers.python import PythonLexer
+        from pygments.styles.colorful import ColorfulStyle
 
-        formatter = HtmlFormatter(style="colorful", noclasses=True, nobackground=True)
+        # Without the grounds that the style puts behind strings: the page may be dark.
+        looks = {token: look.partition("bg:")[0] for token, look in ColorfulStyle.styles.items()}
+        style = type("Groundless", (ColorfulStyle,), {"styles": looks})
+        formatter = HtmlFormatter(style=style, noclasses=True, nobackground=True)
         code = highlight(source_code, PythonLexer(stripnl=False), formatter)
         return f'<div class="hp-code" role="region" aria-label="{escape(self.title)}" tabindex="0">{code}</div>'

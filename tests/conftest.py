@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["tests.services.plugin"]
+pytest.register_assert_rewrite("hardpoint.testing")  # before it is imported, so that its assertions say what differs
 
 _FOREIGN = ("HARDPOINT_", "FLYTE_", "AWS_", "AZURE_", "GOOGLE_", "_FSEC_", "_F_")
 _KEEP = ("AWS_CA_BUNDLE",)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import types
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import hardpoint
 from hardpoint._lazy import Ref, attach
 
 
@@ -101,3 +104,34 @@ def test_refs_compare_by_path() -> None:
 def test_a_malformed_ref_is_refused(path: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Ref(path)
+
+
+# -- the pages of this package that hand names on ----------------------------------------------------------------------
+
+SOURCE = Path(hardpoint.__file__).parent
+PAGES = sorted(
+    ".".join(("hardpoint", *path.relative_to(SOURCE).parent.parts))
+    for path in SOURCE.rglob("__init__.py")
+    if "attach(" in path.read_text() and "integrations" not in path.parts
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_type_checkers_see_the_names_that_a_page_hands_on(page: str) -> None:
+    module = import_module(page)
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text())
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imported = [
+        alias.asname or alias.name
+        for node in (*tree.body, *(line for block in blocks for line in block.body))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert set(module.__all__) <= set(imported)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_that_a_page_hands_on_exists(page: str) -> None:
+    module = import_module(page)
+    assert [name for name in module.__all__ if getattr(module, name, None) is None] == []

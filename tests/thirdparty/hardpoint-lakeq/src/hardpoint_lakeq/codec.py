@@ -1,8 +1,10 @@
 """Carries `lakeq.Interval` as the text ``low..high``."""
 
+from typing import Any
+
 from hardpoint import idl
 from hardpoint.context import FlyteContext
-from hardpoint.types.transformer import TypeTransformer
+from hardpoint.types import TypeTransformer
 from lakeq import Interval
 
 
@@ -20,8 +22,19 @@ class IntervalTransformer(TypeTransformer[Interval]):
     def to_literal(
         self, ctx: FlyteContext, python_val: Interval, python_type: type[Interval], expected: idl.LiteralType
     ) -> idl.Literal:
-        return idl.string(f"{python_val.low}..{python_val.high}")
+        return idl.string(self.to_plain(python_val, python_type))
 
     def to_python_value(self, ctx: FlyteContext, lv: idl.Literal, expected_python_type: type[Interval]) -> Interval:
-        low, _, high = lv.scalar.primitive.string_value.partition("..")
-        return expected_python_type(int(low), int(high))
+        if lv.scalar.HasField("binary"):  # an attribute of a larger value
+            return self.from_binary_idl(lv.scalar.binary, expected_python_type)
+        return self.from_plain(lv.scalar.primitive.string_value, expected_python_type)
+
+    def to_plain(self, value: Interval, t: Any) -> str:
+        return f"{value.low}..{value.high}"
+
+    def from_plain(self, data: str, t: Any) -> Interval:
+        low, _, high = data.partition("..")
+        return Interval(int(low), int(high))
+
+    def plain_schema(self, t: Any) -> dict[str, Any]:
+        return {"type": "string"}

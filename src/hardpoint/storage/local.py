@@ -19,6 +19,7 @@ __all__ = [
     "copy_file",
     "find",
     "is_special",
+    "require_file",
     "size_of",
     "spooled",
     "staged_file",
@@ -39,7 +40,7 @@ class Found(NamedTuple):
 def beside(target: str) -> str:
     """A fresh, hidden path in the same folder."""
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:64]}.{secrets.token_hex(6)}.part")
+    return os.path.join(folder, f".{name[:32]}.{secrets.token_hex(6)}.part")
 
 
 def is_special(path: str) -> bool:
@@ -80,7 +81,7 @@ def staged_folder(target: str) -> Iterator[str]:
     """
     target = os.path.realpath(target)
     if os.path.exists(target) and not os.path.isdir(target):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), target)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     # Inside an existing target the move is within one file system for certain; beside it that need not be so.
     existing = os.path.isdir(target)
     part = beside(os.path.join(target, "folder") if existing else target)
@@ -119,8 +120,15 @@ def copy_file(source: str, target: str) -> None:
 
 
 def size_of(path: str) -> int:
-    """Bytes of a file."""
+    """Bytes of a file (of a folder: a number without meaning)."""
     return os.stat(path).st_size
+
+
+def require_file(path: str) -> None:
+    """Raise `FileNotFoundError` unless a file is there; an empty folder that is there instead is removed."""
+    if os.path.isdir(path):
+        os.rmdir(path)
+    os.stat(path)
 
 
 def chunks(stream: Any, encoding: str) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable
 from itertools import chain
@@ -15,7 +16,7 @@ from hardpoint.settings import StorageSettings
 from hardpoint.storage import local, transfer
 from hardpoint.storage.filesystems import Runtime, Work, make_filesystem
 from hardpoint.storage.options import canonical
-from hardpoint.storage.problems import problem
+from hardpoint.storage.problems import problem, reraise
 from hardpoint.storage.transfer import OnProgress, Progress
 from hardpoint.storage.uris import file_name, is_remote, join, local_path, protocol
 from hardpoint.storage.whole import WholeFile, open_local
@@ -94,18 +95,19 @@ class Operations:
                 return await do(filesystem, filesystem._strip_protocol(uri))
             except Exception as error:
                 named = problem(error, uri, doing)
-                if attempt == attempts or not isinstance(named, TransientError):
-                    raise named from error
-                await _pause(named.retry_after or 0.1 * 2**attempt)
+                if attempt < attempts and isinstance(named, TransientError):
+                    await _pause(named.retry_after or 0.1 * 2**attempt)
+                    continue
+                reraise(error, named)
         raise AssertionError("the last attempt returns or raises")
 
     @staticmethod
-    def _on_disk(uri: str, doing: str, do: Callable[..., T], *args: Any) -> Callable[[], T]:
+    def _blocking(uri: str, doing: str, do: Callable[..., T], *args: Any) -> Callable[[], T]:
         def run() -> T:
             try:
                 return do(*args)
-            except OSError as error:
-                raise problem(error, uri, doing) from error
+            except Exception as error:
+                reraise(error, problem(error, uri, doing))
 
         return run
 
@@ -123,7 +125,7 @@ class Operations:
         if is_multipart != os.path.isdir(source):
             raise UserError(f"{source} is a {'file, not a directory' if is_multipart else 'directory, not a file'}.")
         if not is_remote(uri):
-            return self._on_disk(uri, "write", _copy, source, uri, is_multipart, on_progress)
+            return self._blocking(uri, "write", _copy, source, uri, is_multipart, on_progress)
 
         async def send(filesystem: Any, path: str) -> str:
             if is_multipart:
@@ -138,7 +140,7 @@ class Operations:
     def put_bytes(self, data: bytes, uri: str, hints: dict[str, Any]) -> Work[str]:
         """Store bytes."""
         if not is_remote(uri):
-            return self._on_disk(uri, "write", _write, [data], uri)
+            return self._blocking(uri, "write", _write, [data], uri)
 
         async def send(filesystem: Any, path: str) -> str:
             await transfer.put_bytes(self._runtime, filesystem, data, path, uri, **hints)
@@ -152,7 +154,7 @@ class Operations:
         """Store what a stream of bytes or text gives until its end."""
         chunks = local.chunks(stream, encoding)
         if not is_remote(uri):
-            return self._on_disk(uri, "write", _write, chunks, uri)
+            return self._blocking(uri, "write", _write, chunks, uri)
 
         async def send() -> str:
             # The user's stream blocks. A long one goes by way of a file, so that its parts can be sent side by side.
@@ -173,7 +175,7 @@ class Operations:
             raise UserError(f"{redact_uri(target)} is not a local path; downloads go to local disks.")
         target = local_path(target)
         if not is_remote(uri):
-            return self._on_disk(uri, "read", _copy, local_path(uri), target, is_multipart, on_progress)
+            return self._blocking(uri, "read", _copy, local_path(uri), target, is_multipart, on_progress)
 
         async def receive(filesystem: Any, path: str) -> str:
             if is_multipart:
@@ -197,32 +199,45 @@ class Operations:
     def open(self, uri: str, mode: str, options: dict[str, Any]) -> Work[Any]:
         """Open in a binary mode. What is written comes into being when it is closed."""
         if not is_remote(uri):
-            return self._on_disk(uri, "open", open_local, local_path(uri), mode)
+            return self._blocking(uri, "open", open_local, local_path(uri), mode)
 
         async def opened(filesystem: Any, path: str) -> Any:
             # The method blocks, also that of an asynchronous file system, which waits for the loop that we are on.
             return await self._runtime.in_thread(filesystem.open, path, mode, **options)
 
-        if "r" in mode and "+" not in mode:
+        if mode == "rb":
             return self._reading(uri, "read", opened)
 
-        async def whole(filesystem: Any, path: str) -> Any:
+        async def whole(filesystem: Any, path: str) -> WholeFile:
+            if mode == "wb" and not filesystem.async_impl:
+                return self._spooled(uri)
             raw = await opened(filesystem, path)
 
             def discard() -> None:
                 raw.discard()
                 raw.closed = True  # else its finalizer would upload what there is
 
-            return WholeFile(raw, commit=_nothing, discard=discard)
+            return WholeFile(raw, commit=self._blocking(uri, "write", raw.close), discard=discard)
 
         return self._trying(uri, "write", whole)
+
+    def _spooled(self, uri: str) -> WholeFile:
+        """A file to write that is sent when it is closed, for stores where what is being written can be seen."""
+        raw = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # the WholeFile closes it
+
+        def commit() -> None:
+            raw.seek(0)
+            self._runtime.finish(self.put_stream(raw, uri, "", None, {}))
+            raw.close()
+
+        return WholeFile(raw, commit, raw.close)
 
     # What there is
 
     def info(self, uri: str) -> Work[Entry]:
         """What there is at a URI."""
         if not is_remote(uri):
-            return self._on_disk(uri, "read", _local_entry, uri, local_path(uri))
+            return self._blocking(uri, "read", _local_entry, uri, local_path(uri))
 
         async def ask(filesystem: Any, path: str) -> Entry:
             return _entry(uri, await self._runtime.call(filesystem, "info", path))
@@ -232,7 +247,7 @@ class Operations:
     def size(self, uri: str) -> Work[int]:
         """Bytes of a file, or of all files below a folder."""
         if not is_remote(uri):
-            return self._on_disk(uri, "read", _local_size, uri)
+            return self._blocking(uri, "read", _local_size, uri)
 
         async def ask(filesystem: Any, path: str) -> int:
             entry = _entry(uri, await self._runtime.call(filesystem, "info", path))
@@ -245,7 +260,7 @@ class Operations:
     def list(self, uri: str) -> Work[list[Entry]]:
         """What lies directly in a folder, by name."""
         if not is_remote(uri):
-            return self._on_disk(uri, "list", _local_listing, uri)
+            return self._blocking(uri, "list", _local_listing, uri)
 
         async def ask(filesystem: Any, path: str) -> Any:
             listed = await self._runtime.call(filesystem, "ls", path, detail=True)
@@ -260,7 +275,7 @@ class Operations:
     def remove(self, uri: str, recursive: bool) -> Work[None]:
         """Remove a file, or a folder and all that is in it."""
         if not is_remote(uri):
-            return self._on_disk(uri, "remove", _local_remove, uri, recursive)
+            return self._blocking(uri, "remove", _local_remove, uri, recursive)
 
         async def ask(filesystem: Any, path: str) -> None:
             if _entry(uri, await self._runtime.call(filesystem, "info", path)).is_dir and not recursive:
@@ -280,10 +295,6 @@ async def _within_loop(work: Work[T]) -> T:
     """Finish work for a remote URI from within the storage loop."""
     assert not callable(work)
     return await work
-
-
-def _nothing() -> None:
-    """What is left to do when a store's own stream has been closed."""
 
 
 def _entry(uri: str, info: dict[str, Any], base: str | None = None) -> Entry:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NoReturn
 
 from hardpoint.errors import HardpointError, PermanentError, StorageAccessError, StorageNotFoundError, TransientError
-from hardpoint.secrets import redact, redact_uri
+from hardpoint.secrets import redact_uri
 from hardpoint.storage.options import canonical
 from hardpoint.storage.uris import is_remote, protocol
 
-__all__ = ["problem"]
+__all__ = ["problem", "reraise"]
 
 _CREDENTIALS = frozenset(
     {
@@ -42,6 +43,8 @@ _NETWORK = frozenset(
         "TransportError",
     }
 )
+_CERTIFICATE = frozenset({"CertificateError", "ClientConnectorCertificateError", "SSLCertVerificationError"})
+_NO_ANSWER = 0
 _REMEDIES = {
     "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role, or [storage] of hardpoint.toml.",
     "gs": "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS.",
@@ -58,24 +61,27 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _names(error: BaseException) -> Iterator[str]:
-    for link in _chain(error):
-        for cls in type(link).__mro__:
-            yield cls.__name__
+def _names(error: BaseException) -> set[str]:
+    return {cls.__name__ for cls in type(error).__mro__}
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status with which the store answered, if it did."""
+    """The HTTP status with which the store answered; `_NO_ANSWER` if the network failed; None if neither is known."""
     for link in _chain(error):
         response = getattr(link, "response", None)
-        metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-        for status in (metadata.get("HTTPStatusCode"), getattr(link, "status", None), getattr(link, "code", None)):
-            if isinstance(status, int):
-                return status
-        status = getattr(link, "status_code", None)
-        if isinstance(status, int):
-            return status
+        if isinstance(response, dict):  # botocore
+            return _number(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        for name in ("status", "status_code", "code"):  # aiohttp, azure-core, gcsfs
+            if (number := _number(getattr(link, name, None))) is not None:
+                return number
+        names = _names(link)
+        if names & _NETWORK and not names & _CERTIFICATE:
+            return _NO_ANSWER
     return None
+
+
+def _number(status: object) -> int | None:
+    return int(status) if isinstance(status, int) or (isinstance(status, str) and status.isdecimal()) else None
 
 
 def _retry_after(error: BaseException) -> float | None:
@@ -93,15 +99,23 @@ def problem(error: BaseException, uri: str, doing: str) -> BaseException:
         return error
     shown = redact_uri(uri)
     status = _status(error)
-    if isinstance(error, FileNotFoundError | NotADirectoryError) or status == 404:
+    # The web's client calls everything a missing file, a broken connection too; the status says more.
+    if status in (404, 410) or (status is None and isinstance(error, FileNotFoundError | NotADirectoryError)):
         where = None if doing != "write" else "To write there, its bucket or container has to exist."
         return StorageNotFoundError(shown, remedy=where if is_remote(uri) else None)
-    if protocol(uri) == "file":
-        return error  # the system's own words name the path and the reason
-    names = set(_names(error))
-    text = f"Could not {doing} {shown}: {type(error).__name__}: {redact(str(error))}"
-    if isinstance(error, PermissionError) or status in (401, 403) or names & _CREDENTIALS:
+    if protocol(uri) == "file" or (isinstance(error, OSError) and error.filename is not None):
+        return error  # of a local disk: the system's own words name the path and the reason
+    text = f"Could not {doing} {shown}: {type(error).__name__}: {redact_uri(str(error))}"
+    unknown = any(_names(link) & _CREDENTIALS for link in _chain(error))
+    if isinstance(error, PermissionError) or status in (401, 403) or unknown:
         return StorageAccessError(text, remedy=_REMEDIES.get(canonical(protocol(uri))), uri=shown)
-    if status in (408, 425, 429) or (status or 0) >= 500 or (status is None and names & _NETWORK):
+    if status in (_NO_ANSWER, 408, 425, 429) or (status or 0) >= 500:
         return TransientError(text, retry_after=_retry_after(error), uri=shown)
     return PermanentError(text, uri=shown)
+
+
+def reraise(error: Exception, named: BaseException) -> NoReturn:
+    """Raise `named` in place of `error`, which is its cause unless its own words would give a key away."""
+    if named is error:
+        raise error
+    raise named from (error if redact_uri(str(error)) == str(error) else None)

@@ -112,7 +112,8 @@ async def get_file(
     with local.staged_file(target) as part:
         async with runtime.slots:
             await runtime.call(filesystem, "get_file", path, part, callback=progress.callback(target))
-        got = local.size_of(part)  # some clients take a missing key for a folder and make nothing: FileNotFoundError
+        local.require_file(part)  # for a folder some clients make nothing, others a folder
+        got = local.size_of(part)
         if size is not None and got != size:
             raise TransientError(f"{redact_uri(path)} has {size} bytes, but {got} came.")
         progress.report(target, got)

@@ -22,8 +22,8 @@ class WholeFile(io.BufferedIOBase):
 
     Args:
         raw: The file that is written.
-        commit: Called after `raw` was closed, to put it in its place.
-        discard: Called instead, to be rid of it.
+        commit: Closes `raw` and puts it in its place.
+        discard: Called instead, or when `commit` fails, to be rid of it.
     """
 
     def __init__(self, raw: Any, commit: Callable[[], None], discard: Callable[[], None]) -> None:
@@ -81,10 +81,12 @@ class WholeFile(io.BufferedIOBase):
             return
         self._done = True
         try:
-            self._raw.close()
             self._commit()
-        except BaseException:
-            self._discard()
+        except BaseException as error:
+            try:
+                self._discard()
+            except Exception as also:
+                error.add_note(f"What was written could not be discarded either: {also}")
             raise
         finally:
             super().close()
@@ -146,6 +148,7 @@ def open_local(path: str, mode: str) -> Any:
     raw = open(part, mode.replace("w", "x"))  # noqa: SIM115  # the WholeFile closes it
 
     def commit() -> None:
+        raw.close()
         if "x" in mode:
             os.link(part, target)  # unlike a rename it refuses to replace
             os.unlink(part)

@@ -1,0 +1,78 @@
+"""README and docs say what is so: their tables, their links and their examples."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from hardpoint.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+EXAMPLE = re.compile(
+    r"<!-- example: (\S+) -->\n```python\n(.*?)```\n+(?:<!-- prints -->\n```text\n(.*?)```)?", re.DOTALL
+)
+EXAMPLES = [
+    pytest.param(path, *match.groups(), id=f"{path.relative_to(ROOT)}-{match[1]}")
+    for path in PAGES
+    for match in EXAMPLE.finditer(path.read_text())
+]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_the_tables_of_integrations_are_those_of_the_manifests() -> None:
+    subprocess.run([sys.executable, str(ROOT / "scripts/readme_table.py"), "--check"], check=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_can_be_reached() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [str(path.relative_to(ROOT / "docs")) for path in PAGES if path.is_relative_to(ROOT / "docs")]
+    assert [page for page in pages if page != "index.md" and f"({page})" not in index] == []
+
+
+@pytest.mark.parametrize(("page", "file", "source", "prints"), EXAMPLES)
+def test_examples_run(page: Path, file: str, source: str, prints: str | None, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(source)
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", file], cwd=tmp_path, env=os.environ.copy(), capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    if prints is not None:
+        assert ran.stdout == prints
+
+
+SETTINGS = [
+    pytest.param(section.name, key, id=f"{section.name}-{key.name}")
+    for section in fields(Settings)
+    if section.name != "source"
+    for key in fields(get_type_hints(Settings)[section.name])
+]
+
+
+@pytest.mark.parametrize(("section", "key"), SETTINGS)
+def test_every_setting_is_documented(section: str, key: Field[object]) -> None:
+    text = (ROOT / "docs/configuration.md").read_text()
+    part = re.search(rf"^## `\[{section}\]`.*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert part is not None
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in part[0].splitlines() if line[:1] == "|"]
+    ((_, default, _, listens),) = [row for row in rows if row[0] == f"`{key.name}`"]
+    assert re.findall(r"`(\w+)`", listens) == list(key.metadata.get("env", ()))
+    if key.default != "":
+        assert default == f"`{str(key.default).lower() if isinstance(key.default, bool) else key.default}`"

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hardpoint.deck.balance import balanced
 from hardpoint.deck.markup import escape, notice
@@ -26,6 +26,13 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
     "font-src data:; media-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
 )
+
+# Every store has its own word for it.
+_CONTENT_TYPE: dict[str, dict[str, Any]] = {
+    "s3": {"ContentType": "text/html"},
+    "gs": {"content_type": "text/html"},
+    "abfs": {"content_settings": {"content_type": "text/html"}},
+}
 
 PLOTLY_MARK = "plotly-graph-div"
 """The class that marks a chart of plotly.js, which the page then carries once."""
@@ -115,15 +122,16 @@ def write(decks: Iterable[DeckLike], uri: str | os.PathLike[str], files: FileAcc
         files: Storage access.
         title: The page's title.
     """
+    from hardpoint.storage.options import canonical
+    from hardpoint.storage.uris import join, protocol
+
     target = os.fspath(uri)
     if not target.endswith(".html"):
-        target = f"{target.rstrip('/')}/{DECK_FILE_NAME}"
+        target = join(target, DECK_FILE_NAME)
     with tempfile.TemporaryDirectory(prefix="hardpoint-deck-") as folder:
-        # A file of this name, since stores that are told no content type go by the suffix.
         local = Path(folder) / DECK_FILE_NAME
         local.write_text(page(decks, title), encoding="utf-8", newline="\n")
-        # Every store has its own word for it: S3's comes first, that of GCS and Azure second.
-        files.put_data(str(local), target, ContentType="text/html", content_type="text/html")
+        files.put_data(str(local), target, **_CONTENT_TYPE.get(canonical(protocol(target)), {}))
     return target
 
 

@@ -233,9 +233,9 @@ _providers: dict[tuple[str, str], SecretProvider] = {}
 def _provided(
     integration: Any, path: str, group: str | None, key: str | None, group_version: str | None
 ) -> str | bytes | None:
+    loaded = integration.load(path)  # whose library may be missing, which is told anew each time
     identity = (integration.package, path)
     if identity not in _providers:
-        loaded = integration.load(path)
         _providers[identity] = loaded() if isinstance(loaded, type) else loaded
     return _providers[identity].get(group, key, group_version)
 
@@ -310,7 +310,7 @@ def redact(text: str) -> str:
 
 # The names, in whole or in part, under which web services and stores take keys in a query.
 _QUERY = re.compile(
-    r"(?i)([?&;](?:[\w.~-]*(?:signature|token|secret|passw|credential|api[_-]?key|access[_-]?key|auth)[\w.~-]*|sig|key|pwd)=)[^&;#\s]*"
+    r"(?i)([?&;](?:[\w.~-]*(?:signature|token|secret|passw|passphrase|credential|api[_-]?key|access[_-]?key|authorization)[\w.~-]*|auth|sig|key|pwd)=)[^&;#\s]*"
 )
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^/?#:@\s]*):[^/?#\s]*@")
 

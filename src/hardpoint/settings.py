@@ -1,19 +1,20 @@
 """Configuration: defaults < file < environment < arguments.
 
-The file is ``hardpoint.toml`` in the working directory or above it, else ``~/.config/hardpoint/config.toml``; the variable
-``HARDPOINT_CONFIG`` names another. Each section of the file is one class below, each of its keys a field. The environment
-variable of a field is ``HARDPOINT_<SECTION>_<FIELD>``; some fields also listen to the reference's variable.
+The file is ``hardpoint.toml`` in the working directory or above it, else ``~/.config/hardpoint/config.toml``; the
+variable ``HARDPOINT_CONFIG`` names another. Each section of the file is one class below, each of its keys a field. The
+environment variable of a field is ``HARDPOINT_<SECTION>_<FIELD>``; some fields also listen to the reference's variable.
+An empty variable counts as not set.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from hardpoint.errors import UserError
 
@@ -36,9 +37,13 @@ def _env(*names: str, default: Any) -> Any:
     return field(default=default, metadata={"env": names})
 
 
+_YES = ("true", "t", "1", "yes", "y", "on")
+_NO = ("false", "f", "0", "no", "n", "off")
+
+
 def truthy(text: str) -> bool:
-    """Whether a word in the environment means yes: ``true``, ``t``, ``1``, ``yes``, ``on`` in any case."""
-    return text.strip().lower() in ("true", "t", "1", "yes", "on")
+    """Whether a word in the environment means yes: ``true``, ``t``, ``1``, ``yes``, ``y``, ``on`` in any case."""
+    return text.strip().lower() in _YES
 
 
 def _state_home() -> str:
@@ -110,11 +115,11 @@ class StorageSettings:
 class TypeSettings:
     """The type engine."""
 
-    pickle: str = "warn"
+    pickle: Literal["allow", "warn", "deny"] = "warn"
     """For types without a transformer: ``allow``, ``warn`` (once a type) or ``deny``."""
     max_concurrency: int = _env("_F_TE_MAX_COROS", default=10)
     """Elements of a container that are moved at once when each needs I/O."""
-    validate_files: str = "warn"
+    validate_files: Literal["off", "warn", "raise"] = "warn"
     """What to do when a file's first bytes contradict its declared format: ``off``, ``warn`` or ``raise``."""
 
 
@@ -130,6 +135,8 @@ class DeckSettings:
 
 @dataclass(frozen=True)
 class Settings:
+    """All sections."""
+
     local: LocalSettings = field(default_factory=LocalSettings)
     secrets: SecretSettings = field(default_factory=SecretSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
@@ -144,18 +151,30 @@ def _find_file(environment: Mapping[str, str]) -> Path | None:
     if named:
         path = Path(named).expanduser()
         if not path.is_file():
-            raise UserError(f"HARDPOINT_CONFIG names {named}, which is not a file.")
+            raise UserError(
+                f"HARDPOINT_CONFIG names {named}, which is not a file.", remedy="Correct the variable or unset it."
+            )
         return path
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the working directory was removed
+        here = Path("/")
     for folder in (here, *here.parents):
         if (folder / "hardpoint.toml").is_file():
             return folder / "hardpoint.toml"
-    home = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "hardpoint" / "config.toml"
+    base = environment.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    home = Path(base, "hardpoint", "config.toml")
     return home if home.is_file() else None
 
 
-def _convert(text: Any, kind: type, where: str) -> Any:
+def _convert(text: Any, kind: Any, where: str) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise UserError(f"{where} should be one of {', '.join(get_args(kind))}, but is {text!r}.")
+        return text
     if kind is bool and isinstance(text, str):
+        if text.strip().lower() not in (*_YES, *_NO):
+            raise UserError(f"{where} should be true or false, but is {text!r}.")
         return truthy(text)
     if kind is int and isinstance(text, str):
         try:
@@ -181,8 +200,10 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
 
         try:
             from_file = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is not valid TOML: {error}") from error
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from error
     sections: dict[str, Any] = {}
     for section in fields(Settings):
         if section.name == "source":
@@ -190,6 +211,8 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
         cls = get_type_hints(Settings)[section.name]
         hints = get_type_hints(cls)
         given = from_file.pop(section.name, {})
+        if not isinstance(given, dict):
+            raise UserError(f"{path}: {section.name} should be a section, [{section.name}], but is {given!r}.")
         values: dict[str, Any] = {}
         for f in fields(cls):
             if f.name in given:
@@ -226,8 +249,11 @@ def settings() -> Settings:
 
 
 @contextmanager
-def override(**sections: Mapping[str, Any]) -> Any:
-    """Change settings inside a block: ``with override(local={"cache_enabled": False}): ...``."""
+def override(**sections: Mapping[str, Any]) -> Iterator[Settings]:
+    """Change settings inside a block: ``with override(local={"cache_enabled": False}): ...``.
+
+    Other threads and tasks do not see the change, unless they are started in the block's context.
+    """
     base = settings()
     changed = replace(base, **{name: replace(getattr(base, name), **dict(values)) for name, values in sections.items()})
     token = _override.set(changed)

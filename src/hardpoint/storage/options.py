@@ -76,8 +76,11 @@ def _abfs(given: StorageSettings, anonymous: bool) -> dict[str, Any]:
     options: dict[str, Any] = {"anon": anonymous, "use_listings_cache": False}
     options |= _filled(account_name=given.azure_account_name)
     if not anonymous:
+        options |= _filled(account_key=given.azure_account_key)
+    if not anonymous and given.azure_client_secret:
+        # A workload identity also sets the tenant and the client; without a secret they are the business of Azure's own
+        # chain of credentials, which the client does not ask if it is given them.
         options |= _filled(
-            account_key=given.azure_account_key,
             tenant_id=given.azure_tenant_id,
             client_id=given.azure_client_id,
             client_secret=given.azure_client_secret,

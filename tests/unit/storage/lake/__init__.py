@@ -1,0 +1,1 @@
+"""An integration that brings a store."""

@@ -1,7 +1,7 @@
 """The compiled form of a workflow: nodes, what feeds them, and the workflow's outputs. Plain data; others run it.
 
 Values travel along *bindings* (`BindingData`). A promise in a binding names a node's output by the node's id; the
-empty id stands for the inputs of the workflow itself. Ids are unique in a graph, those of the nodes inside branches included.
+empty id stands for the inputs of the workflow itself. Ids are unique in a graph, also within branches.
 
 Wire format: https://github.com/flyteorg/flyte/blob/master/flyteidl/protos/flyteidl/core/workflow.proto
 """
@@ -19,11 +19,11 @@ from flyteidl.core.workflow_pb2 import NodeMetadata as NodeMetadataMessage
 
 from hardpoint import idl
 from hardpoint.idl import BindingData, Identifier
-from hardpoint.workflows.overrides import Overrides
+from hardpoint.workflows.overrides import Overrides, apply
+from hardpoint.workflows.promise import Promise, node_of
 
 if TYPE_CHECKING:
     from hardpoint.tasks.serialization import SerializationSettings
-    from hardpoint.workflows.promise import Promise
 
 __all__ = ["INPUTS", "Branch", "Graph", "Node", "NodeMetadata", "identifier", "promised"]
 
@@ -37,7 +37,7 @@ class NodeMetadata:
 
     Attributes:
         name: Name for people.
-        timeout: How long one attempt may take; zero is no limit, and is written.
+        timeout: How long one attempt may take; zero is no limit.
         retries: Further attempts after a failure that may be retried.
         interruptible: Whether it may run on machines that can be taken away.
         cacheable: Whether results are looked up and stored in the cache, whatever the task says.
@@ -55,9 +55,8 @@ class NodeMetadata:
 
     def fill(self, message: NodeMetadataMessage) -> None:
         message.name = self.name
-        if self.timeout is not None:
+        if self.timeout:
             message.timeout.FromTimedelta(self.timeout)
-            message.timeout.SetInParent()
         message.retries.retries = self.retries
         message.retries.SetInParent()
         for name in ("interruptible", "cacheable", "cache_version", "cache_serializable"):
@@ -71,42 +70,53 @@ class Node:
     """One step of a workflow.
 
     Attributes:
-        id: Unique in its graph.
+        own_id: Its id among its siblings. The nodes inside a branch are counted anew; on the wire they have this id.
         entity: What runs: a `PythonTask` (a `MapTask` among them), a `WorkflowBase`, a `LaunchPlan`, an `ArrayNode`, a
             reference entity, a `Branch` or a gate.
         bindings: Input name -> where its value comes from, sorted by name.
         upstream: Nodes that must succeed first although no data flows from them.
         metadata: How it is to be run.
+        sub_metadata: How each element of a map task is to be run; None for other nodes.
         overrides: What differs from the task's own resources, image and the like.
         outputs: Output name -> promise.
         aliases: Further names of its outputs: output name -> alias.
+        inside: The node of the branch that it is in, if any.
     """
 
-    id: str
+    own_id: str
     entity: Any
     bindings: dict[str, BindingData]
     metadata: NodeMetadata
+    sub_metadata: NodeMetadata | None = None
     upstream: list[Node] = field(default_factory=list)
     overrides: Overrides = field(default_factory=Overrides)
     outputs: dict[str, Promise] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    inside: Node | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique in its graph. A node inside a branch is named as the control plane does: ``<branch>-<own id>``."""
+        return f"{self.inside.id}-{self.own_id}" if self.inside is not None else self.own_id
 
     @property
     def upstream_ids(self) -> list[str]:
         """Ids of all nodes that must succeed before this one, sorted; a branch waits for all that its cases read."""
-        ids = {node.id for node in self.upstream}
-        inside: set[str] = set()
-        for binding in self.bindings.values():
-            ids.update(promise.node_id for promise in promised(binding))
+        ids = self._direct_upstream()
         if isinstance(self.entity, Branch):
             for node in self.entity.nodes:
-                inside.add(node.id)
                 ids.update(node.upstream_ids)
-        return sorted(ids - inside - {INPUTS, self.id})
+        return sorted(ids)
+
+    def _direct_upstream(self) -> set[str]:
+        ids = {node.id for node in self.upstream}
+        for binding in self.bindings.values():
+            ids.update(promise.node_id for promise in promised(binding))
+        return ids - {INPUTS}
 
     def runs_before(self, other: Any) -> None:
         """Make `other` (a node, or a promise of one) wait for this node."""
-        target: Node = getattr(other, "node", other)
+        target = node_of(other)
         if self not in target.upstream:
             target.upstream.append(self)
 
@@ -120,18 +130,16 @@ class Node:
         Args:
             changes: See `hardpoint.workflows.overrides.apply`.
         """
-        from hardpoint.workflows.overrides import apply
-
-        apply(self, changes)
+        apply(self, **changes)
         return self
 
     def proto(self, settings: SerializationSettings) -> NodeMessage:
         """The message of this node."""
-        message = NodeMessage(id=self.id)
+        message = NodeMessage(id=self.own_id)
         self.metadata.fill(message.metadata)
         for name in sorted(self.bindings):
             message.inputs.add(var=name).binding.CopyFrom(self.bindings[name])
-        message.upstream_node_ids.extend(self.upstream_ids)
+        message.upstream_node_ids.extend(sorted(self._direct_upstream()))
         for var, alias in sorted(self.aliases.items()):
             message.output_aliases.add(var=var, alias=alias)
         fill = getattr(self.entity, "fill_node", None)
@@ -139,15 +147,14 @@ class Node:
             fill(message, self, settings)
         else:
             message.task_node.reference_id.CopyFrom(identifier(idl.TASK, self.entity.name, settings))
-            message.task_node.overrides.SetInParent()
-            self.overrides.fill(message.task_node.overrides, settings)
+            self.overrides.fill(message.task_node.overrides, self.entity, settings)
         return message
 
     def __getattr__(self, name: str) -> Promise:
         outputs: Mapping[str, Promise] = self.__dict__.get("outputs", {})
         if name in outputs:
             return outputs[name]
-        raise AttributeError(f"Node {self.__dict__.get('id')!r} has no output {name!r}; it has {sorted(outputs)}")
+        raise AttributeError(f"Node {self.__dict__.get('own_id')!r} has no output {name!r}; it has {sorted(outputs)}")
 
 
 @dataclass(eq=False)

@@ -1,0 +1,47 @@
+"""`Options`: what may be said of executions when a workflow is registered or started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flyteidl.admin.common_pb2 import RawOutputDataConfig
+from flyteidl.core.security_pb2 import SecurityContext
+
+from hardpoint.workflows.notification import Notification
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What executions of a launch plan get. None: as the launch plan, or else the platform, has it.
+
+    Args:
+        labels: Labels of the execution.
+        annotations: Annotations of the execution.
+        raw_output_data_config: Where large data is written: a URI prefix, or the message.
+        security_context: As whom the execution runs.
+        max_parallelism: How many task nodes may run at the same time.
+        notifications: Who is told of its end.
+        disable_notifications: Tell nobody.
+        overwrite_cache: Run cached tasks again, and replace what is stored.
+    """
+
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+    raw_output_data_config: str | RawOutputDataConfig | None = None
+    security_context: SecurityContext | None = None
+    max_parallelism: int | None = None
+    notifications: Sequence[Notification] | None = None
+    disable_notifications: bool | None = None
+    overwrite_cache: bool | None = None
+
+    @classmethod
+    def default_from(cls, k8s_service_account: str | None = None, raw_data_prefix: str | None = None) -> Options:
+        """Options that name a service account, a place for large data, or both."""
+        context = None
+        if k8s_service_account:
+            context = SecurityContext()
+            context.run_as.k8s_service_account = k8s_service_account
+        return cls(security_context=context, raw_output_data_config=raw_data_prefix)

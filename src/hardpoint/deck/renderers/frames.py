@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hardpoint.deck.markup import escape, notice
@@ -100,20 +100,14 @@ class TableRenderer:
             header_labels: Headings in place of the columns' names; they are used only if there is one for each column.
             table_width: Width in pixels; that of the content if None.
         """
-        head = head_of(df, self.max_rows, None, self)
+        head = replace(head_of(df, self.max_rows, None, self), labels=None)
         notices = ""
-        if header_labels is not None and len(header_labels) != head.column_count:
+        if header_labels is not None and len(header_labels) == head.column_count:
+            named = zip(header_labels, head.columns, strict=True)
+            head = replace(head, columns=[replace(column, name=str(label)) for label, column in named])
+        elif header_labels is not None:
             notices = notice(
                 f"{len(header_labels)} labels were given for {head.column_count} columns, and are not used."
-            )
-        elif header_labels is not None:
-            named = zip(header_labels, head.columns, strict=True)
-            head = Head(
-                [Column(str(label), column.dtype, column.numeric) for label, column in named],
-                head.rows,
-                None,
-                head.row_count,
-                head.column_count,
             )
         if head.row_count != len(head.rows):
             notices += _summary(head)
@@ -185,7 +179,8 @@ def _arrow(value: Any, max_rows: int, renderer: object) -> Any:
                 missing -= batch.num_rows
             return pa.Table.from_batches(batches, schema=reader.schema)
     if hasattr(value, "__dataframe__"):
-        return library("pyarrow.interchange", wants="pyarrow>=17", renderer=renderer, extra=None).from_dataframe(value)
+        interchange = library("pyarrow.interchange", wants="pyarrow>=17", renderer=renderer, extra=None)
+        return interchange.from_dataframe(value).slice(0, max_rows)
     raise TypeTransformerFailedError(f"A {type(value).__qualname__} is not a table that can be read.")
 
 
@@ -209,8 +204,8 @@ def _arrow_head(table: Any, max_cols: int | None, count: int | None, dtypes: lis
 def _plain(scalar: Any) -> Any:
     try:
         return scalar.as_py()
-    except (ValueError, OverflowError) as error:  # not UTF-8, or a time that Python has no value for
-        return f"({type(error).__name__}) {scalar!r}"
+    except (ValueError, OverflowError, NotImplementedError) as error:  # not UTF-8, or a time past Python's last year
+        return f"({type(error).__name__}: {error})"
 
 
 def _pandas_head(top: Any, max_cols: int | None, count: int | None) -> Head:

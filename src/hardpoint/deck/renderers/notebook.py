@@ -34,7 +34,7 @@ class NotebookRenderer:
             TypeTransformerFailedError: it offers none.
         """
         bundle = _bundle(python_value)
-        name = type(python_value).__qualname__
+        name = type(python_value).__name__
         for mime in _IMAGES:
             if mime in bundle:
                 data = bundle[mime]

@@ -46,10 +46,24 @@ TYPES: dict[str, Ref] = {
 }
 """Classes whose subclasses are served too, by public path."""
 
-DATASETS: frozenset[str] = frozenset(
-    {"pandas.DataFrame", "pyarrow.Table", "pyarrow.lib.Table", "pandas.core.frame.DataFrame"}
-)
-"""Dataframe classes that the core itself serves; integrations name theirs in their manifests."""
+_STRUCTURED = "hardpoint.types.structured"
+DATASETS: dict[str, tuple[Ref, ...]] = {
+    "pandas.DataFrame": (
+        Ref(f"{_STRUCTURED}.pandas_handlers:PandasToParquetEncodingHandler"),
+        Ref(f"{_STRUCTURED}.pandas_handlers:ParquetToPandasDecodingHandler"),
+        Ref(f"{_STRUCTURED}.pandas_handlers:PandasToCSVEncodingHandler"),
+        Ref(f"{_STRUCTURED}.pandas_handlers:CSVToPandasDecodingHandler"),
+    ),
+    "pyarrow.Table": (
+        Ref(f"{_STRUCTURED}.arrow_handlers:ArrowToParquetEncodingHandler"),
+        Ref(f"{_STRUCTURED}.arrow_handlers:ParquetToArrowDecodingHandler"),
+    ),
+    "pyarrow.RecordBatchReader": (
+        Ref(f"{_STRUCTURED}.arrow_handlers:ReaderToParquetEncodingHandler"),
+        Ref(f"{_STRUCTURED}.arrow_handlers:ParquetToReaderDecodingHandler"),
+    ),
+}
+"""Dataframe classes that the core itself serves, with their handlers; integrations name theirs in their manifests."""
 
 _made: dict[Ref, TypeTransformer[Any]] = {}
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from hardpoint.errors import TypeTransformerFailedError
@@ -25,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Source", "open_source"]
 
 _FOOTERS_AT_ONCE = 16
-_STREAM_BUFFER = 1 << 20
+# Of each column while batches are read, in bytes; each filling of a remote one is a request.
+_LOCAL_BUFFER = 1 << 16
+_REMOTE_BUFFER = 1 << 22
 
 
 def open_source(uri: str, files: FileAccessLike, filters: Any = None) -> Source:
@@ -41,11 +47,18 @@ def open_source(uri: str, files: FileAccessLike, filters: Any = None) -> Source:
         TypeTransformerFailedError: it is not parquet, or its files do not fit together, or a filter is no filter.
     """
     found = discover(uri, files)
-    where = redact_uri(uri)
+    with _explained(uri):
+        return Source(_dataset(found, filters), uri, filters)
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Arrow's errors, which do not say where, as ours."""
     try:
-        return Source(_dataset(found, _expression(filters)), where, filters)
+        yield
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise TypeTransformerFailedError(f"{where} cannot be read as parquet: {error}", uri=where) from error
+        where = redact_uri(uri)
+        raise TypeTransformerFailedError(f"{where} cannot be read: {error}", uri=where) from error
     except OSError as error:
         raise problem(error, uri, "read") from error
 
@@ -58,11 +71,11 @@ class Source:
         where: The URI, for messages.
     """
 
-    def __init__(self, dataset: ds.FileSystemDataset, where: str, filters: Any) -> None:
-        self._dataset, self._filters = dataset, filters
+    def __init__(self, dataset: ds.FileSystemDataset, uri: str, filters: Any) -> None:
+        self._dataset, self._filters, self._uri = dataset, filters, uri
         self._filter = _expression(filters)
         self.schema: pa.Schema = dataset.schema
-        self.where = where
+        self.where = redact_uri(uri)
 
     def select(self, columns: Iterable[str]) -> list[str]:
         """The columns of the data that declared names stand for: for ``a.b`` all of ``a``, unless there is an ``a.b``.
@@ -81,7 +94,8 @@ class Source:
         Args:
             columns: Names of top-level columns; None: all.
         """
-        return self._dataset.to_table(columns=columns, filter=self._filter)
+        with _explained(self._uri):
+            return self._dataset.to_table(columns=columns, filter=self._filter)
 
     def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The same in pieces of at most `rows` rows; no more than one is in memory.
@@ -89,39 +103,45 @@ class Source:
         Row groups are decoded as they are consumed, where a scanner of datasets would decode several as a whole.
         """
         names = list(self.schema.names if columns is None else columns)
-        schema = pa.schema([self.schema.field(name) for name in names], metadata=self.schema.metadata)
         wanted = None if columns is None else dict.fromkeys([*names, *self._filter_columns()])
         for fragment in self._dataset.get_fragments(filter=self._filter):
             if self._filter is not None:
                 fragment = fragment.subset(filter=self._filter, schema=self.schema)
-            groups = [group.id for group in fragment.row_groups]
-            present = fragment.physical_schema.names
             keys = ds.get_partition_keys(fragment.partition_expression)
-            with pq.ParquetFile(
-                fragment.open(), metadata=fragment.metadata, buffer_size=_STREAM_BUFFER, pre_buffer=False
-            ) as file:
-                for batch in file.iter_batches(
-                    rows, row_groups=groups, columns=None if wanted is None else [n for n in wanted if n in present]
-                ):
-                    piece = _conform(batch, self.schema, keys)
-                    if self._filter is not None:
-                        piece = piece.filter(self._filter)
-                    for part in piece.select(names).cast(schema).to_batches():
-                        if part.num_rows:
-                            yield part
+            with _explained(self._uri), _stream(fragment) as file:
+                present = fragment.physical_schema.names
+                read = file.iter_batches(
+                    rows,
+                    row_groups=[group.id for group in fragment.row_groups],
+                    columns=None if wanted is None else [name for name in wanted if name in present],
+                )
+                # No variable of a loop may keep a batch alive while the next one is decoded; `map` has none.
+                pieces = map(partial(_conform, schema=self.schema, keys=keys), read)
+                if self._filter is not None:
+                    pieces = map(methodcaller("filter", self._filter), pieces)
+                for parts in map(pa.Table.to_batches, map(methodcaller("select", names), pieces)):
+                    while parts:
+                        yield parts.pop(0)
 
     def _filter_columns(self) -> list[str]:
         if self._filter is None:
             return []
         if isinstance(self._filters, pc.Expression):  # it does not tell what it looks at
             return list(self.schema.names)
-        return _names(self._filters)
+        return [term[0] for group in _groups(self._filters) for term in group]
 
 
-def _names(filters: Any) -> list[str]:
-    """The columns that a filter in the form of lists looks at."""
-    terms = filters if isinstance(filters[0][0], str) else [term for group in filters for term in group]
-    return [term[0] for term in terms]
+def _stream(fragment: ds.ParquetFileFragment) -> pq.ParquetFile:
+    """A file to be decoded page by page. It is not mapped: the pages would count as this process's memory."""
+    local = isinstance(fragment.filesystem, pafs.LocalFileSystem)
+    opened = pafs.LocalFileSystem().open_input_file(fragment.path) if local else fragment.open()
+    buffer = _LOCAL_BUFFER if local else _REMOTE_BUFFER
+    return pq.ParquetFile(opened, metadata=fragment.metadata, buffer_size=buffer, pre_buffer=False)
+
+
+def _groups(filters: Any) -> list[list[tuple[str, str, Any]]]:
+    """Filters in the form of lists as alternatives of conditions."""
+    return [filters] if isinstance(filters[0][0], str) else filters
 
 
 def _expression(filters: Any) -> pc.Expression | None:
@@ -149,7 +169,17 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema, keys: dict[str, Any]) -> 
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _dataset(found: Files, expression: pc.Expression | None) -> ds.FileSystemDataset:
+def _about(names: Sequence[str], filters: Any) -> pc.Expression | None:
+    """What filters say of certain columns alone: a condition that holds wherever they hold. Expressions stay as they are."""
+    if filters is None or not names:
+        return None
+    if isinstance(filters, pc.Expression):
+        return filters
+    groups = [[term for term in group if term[0] in names] for group in _groups(filters)]
+    return _expression(groups) if all(groups) else None
+
+
+def _dataset(found: Files, filters: Any) -> ds.FileSystemDataset:
     local = found.filesystem is None
     filesystem = local_filesystem() if local else remote_filesystem(found.filesystem, found.sizes)
     # Ranges of a remote file are fetched together; a local one is mapped.
@@ -161,17 +191,16 @@ def _dataset(found: Files, expression: pc.Expression | None) -> ds.FileSystemDat
     else:
         partitioning = ds.HivePartitioning.discover(infer_dictionary=False)
     options = ds.FileSystemFactoryOptions(partition_base_dir=found.root, partitioning=partitioning)
-    first = ds.FileSystemDatasetFactory(filesystem, found.paths, parquet, options).finish()
+    factory = ds.FileSystemDatasetFactory(filesystem, found.paths, parquet, options)
+    by_path = factory.inspect(fragments=0)  # what the paths tell, without a look into any file
+    unopened = factory.finish(by_path)
     try:
-        fragments = list(first.get_fragments(filter=expression))
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # the filter may look at a column that only later files have
-        fragments = list(first.get_fragments())
+        fragments = list(unopened.get_fragments(filter=_about(by_path.names, filters)))
+    except pa.ArrowInvalid:  # an expression about other columns, which cannot be taken apart
+        fragments = list(unopened.get_fragments())
     with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
         schemas = list(pool.map(lambda fragment: fragment.physical_schema, fragments))
-    schema = pa.unify_schemas(schemas, promote_options="permissive") if schemas else first.schema
-    for key in keys:
-        if key not in schema.names:
-            schema = schema.append(first.schema.field(key))
+    schema = pa.unify_schemas([*schemas, by_path], promote_options="permissive")
     if common is not None and set(common.names) == set(schema.names):
         schema = pa.schema([schema.field(name) for name in common.names], metadata=schema.metadata)
     # These very fragments again, since they keep the footers that were read.

@@ -1,6 +1,6 @@
 """Which encoder and which decoder serve a type, a protocol and a format.
 
-A handler is found along the type's MRO, whatever has been imported before: built-in ones by the table below, those of
+A handler is found along the type's MRO, whatever has been imported before: built-in ones by `builtin.DATASETS`, those of
 integrations by the key ``datasets`` of their manifests, when a type is met for the first time. A manifest names those
 for every storage by ``"pandas.DataFrame"``, and those of one protocol by ``"bq://pandas.DataFrame"``.
 """
@@ -51,25 +51,6 @@ DEFAULT_FORMATS: dict[type, str] = {}
 ANY_STORAGE = "fsspec"
 """The key under which handlers for every storage stand."""
 
-_HERE = "hardpoint.types.structured"
-_PANDAS = (
-    Ref(f"{_HERE}.pandas_handlers:PandasToParquetEncodingHandler"),
-    Ref(f"{_HERE}.pandas_handlers:ParquetToPandasDecodingHandler"),
-    Ref(f"{_HERE}.pandas_handlers:PandasToCSVEncodingHandler"),
-    Ref(f"{_HERE}.pandas_handlers:CSVToPandasDecodingHandler"),
-)
-_CORE: dict[str, tuple[Ref, ...]] = {
-    "pandas.DataFrame": _PANDAS,
-    "pyarrow.Table": (
-        Ref(f"{_HERE}.arrow_handlers:ArrowToParquetEncodingHandler"),
-        Ref(f"{_HERE}.arrow_handlers:ParquetToArrowDecodingHandler"),
-    ),
-    "pyarrow.RecordBatchReader": (
-        Ref(f"{_HERE}.arrow_handlers:ReaderToParquetEncodingHandler"),
-        Ref(f"{_HERE}.arrow_handlers:ParquetToReaderDecodingHandler"),
-    ),
-}
-
 _lock = threading.RLock()
 _met: set[tuple[type, str]] = set()
 
@@ -79,7 +60,7 @@ def is_dataframe_type(cls: type) -> bool:
     for base in cls.__mro__[:-1]:
         if base in ENCODERS or base in DECODERS:
             return True
-        if any(path in _CORE or catalogue.find("datasets", path) for path in public_path(base)):
+        if any(path in builtin.DATASETS or catalogue.find("datasets", path) for path in public_path(base)):
             return True
     return False
 
@@ -193,8 +174,8 @@ def _meet(cls: type, protocol: str) -> None:
 def _offered(base: type, protocol: str) -> Iterator[tuple[str, Iterator[Any]]]:
     """What is on offer for exactly this class: a key that is met once, and the handlers or their classes."""
     for path in public_path(base):
-        if path in _CORE:
-            yield path, _load_core(_CORE[path])
+        if path in builtin.DATASETS:
+            yield path, _load_core(builtin.DATASETS[path])
         for key in (path, f"{protocol}://{path}"):
             owned = catalogue.find("datasets", key)
             if owned is not None:

@@ -1,1 +1,135 @@
-"""Hardpoint: the integration layer that Python workflows have."""
+"""Hardpoint: typed Python workflows, and the places where they attach to everything outside them.
+
+Everything here is imported when it is first used; `import hardpoint` itself imports next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+from hardpoint._lazy import attach
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from hardpoint.context import ExecutionParameters as ExecutionParameters
+    from hardpoint.context import FlyteContext as FlyteContext
+    from hardpoint.context import FlyteContextManager as FlyteContextManager
+    from hardpoint.context import current_context as current_context
+    from hardpoint.deck import Deck as Deck
+    from hardpoint.deck import DeckField as DeckField
+    from hardpoint.errors import FlyteRecoverableException as FlyteRecoverableException
+    from hardpoint.errors import HardpointError as HardpointError
+    from hardpoint.errors import PermanentError as PermanentError
+    from hardpoint.errors import TransientError as TransientError
+    from hardpoint.errors import UserError as UserError
+    from hardpoint.integration import Integration as Integration
+    from hardpoint.tasks.container_task import ContainerTask as ContainerTask
+    from hardpoint.tasks.dispatch import IgnoreOutputs as IgnoreOutputs
+    from hardpoint.tasks.environment import Environment as Environment
+    from hardpoint.tasks.image import ImageSpec as ImageSpec
+    from hardpoint.tasks.metadata import Cache as Cache
+    from hardpoint.tasks.metadata import CachePolicy as CachePolicy
+    from hardpoint.tasks.metadata import Description as Description
+    from hardpoint.tasks.metadata import Documentation as Documentation
+    from hardpoint.tasks.metadata import TaskMetadata as TaskMetadata
+    from hardpoint.tasks.metadata import VersionParameters as VersionParameters
+    from hardpoint.tasks.pod import PodTemplate as PodTemplate
+    from hardpoint.tasks.python_function_task import PythonFunctionTask as PythonFunctionTask
+    from hardpoint.tasks.python_function_task import PythonInstanceTask as PythonInstanceTask
+    from hardpoint.tasks.resources import Resources as Resources
+    from hardpoint.tasks.secret import Secret as Secret
+    from hardpoint.tasks.sql import SQLTask as SQLTask
+    from hardpoint.tasks.task import task as task
+    from hardpoint.types.annotations import FlyteAnnotation as FlyteAnnotation
+    from hardpoint.types.annotations import HashMethod as HashMethod
+    from hardpoint.types.batch import BatchSize as BatchSize
+    from hardpoint.types.columns import kwtypes as kwtypes
+    from hardpoint.types.directory import FlyteDirectory as FlyteDirectory
+    from hardpoint.types.file import FlyteFile as FlyteFile
+    from hardpoint.types.iterator import FlyteIterator as FlyteIterator
+    from hardpoint.types.iterator import JSON as JSON
+    from hardpoint.types.schema import FlyteSchema as FlyteSchema
+    from hardpoint.types.structured import StructuredDataset as StructuredDataset
+    from hardpoint.workflows.condition import conditional as conditional
+    from hardpoint.workflows.dynamic import dynamic as dynamic
+    from hardpoint.workflows.gate import approve as approve
+    from hardpoint.workflows.gate import sleep as sleep
+    from hardpoint.workflows.gate import wait_for_input as wait_for_input
+    from hardpoint.workflows.imperative import ImperativeWorkflow as ImperativeWorkflow
+    from hardpoint.workflows.imperative import Workflow as Workflow
+    from hardpoint.workflows.launch_plan import LaunchPlan as LaunchPlan
+    from hardpoint.workflows.map_task import map_task as map_task
+    from hardpoint.workflows.node_creation import create_node as create_node
+    from hardpoint.workflows.notification import Email as Email
+    from hardpoint.workflows.notification import PagerDuty as PagerDuty
+    from hardpoint.workflows.notification import Slack as Slack
+    from hardpoint.workflows.reference import reference_launch_plan as reference_launch_plan
+    from hardpoint.workflows.reference import reference_task as reference_task
+    from hardpoint.workflows.reference import reference_workflow as reference_workflow
+    from hardpoint.workflows.schedule import CronSchedule as CronSchedule
+    from hardpoint.workflows.schedule import FixedRate as FixedRate
+    from hardpoint.workflows.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
+    from hardpoint.workflows.workflow import workflow as workflow
+
+_NAMES = {
+    "approve": "hardpoint.workflows.gate:approve",
+    "BatchSize": "hardpoint.types.batch:BatchSize",
+    "Cache": "hardpoint.tasks.metadata:Cache",
+    "CachePolicy": "hardpoint.tasks.metadata:CachePolicy",
+    "conditional": "hardpoint.workflows.condition:conditional",
+    "ContainerTask": "hardpoint.tasks.container_task:ContainerTask",
+    "create_node": "hardpoint.workflows.node_creation:create_node",
+    "CronSchedule": "hardpoint.workflows.schedule:CronSchedule",
+    "current_context": "hardpoint.context:current_context",
+    "Deck": "hardpoint.deck:Deck",
+    "DeckField": "hardpoint.deck:DeckField",
+    "Description": "hardpoint.tasks.metadata:Description",
+    "Documentation": "hardpoint.tasks.metadata:Documentation",
+    "dynamic": "hardpoint.workflows.dynamic:dynamic",
+    "Email": "hardpoint.workflows.notification:Email",
+    "Environment": "hardpoint.tasks.environment:Environment",
+    "ExecutionParameters": "hardpoint.context:ExecutionParameters",
+    "FixedRate": "hardpoint.workflows.schedule:FixedRate",
+    "FlyteAnnotation": "hardpoint.types.annotations:FlyteAnnotation",
+    "FlyteContext": "hardpoint.context:FlyteContext",
+    "FlyteContextManager": "hardpoint.context:FlyteContextManager",
+    "FlyteDirectory": "hardpoint.types.directory:FlyteDirectory",
+    "FlyteFile": "hardpoint.types.file:FlyteFile",
+    "FlyteIterator": "hardpoint.types.iterator:FlyteIterator",
+    "FlyteRecoverableException": "hardpoint.errors:FlyteRecoverableException",
+    "FlyteSchema": "hardpoint.types.schema:FlyteSchema",
+    "HardpointError": "hardpoint.errors:HardpointError",
+    "HashMethod": "hardpoint.types.annotations:HashMethod",
+    "IgnoreOutputs": "hardpoint.tasks.dispatch:IgnoreOutputs",
+    "ImageSpec": "hardpoint.tasks.image:ImageSpec",
+    "ImperativeWorkflow": "hardpoint.workflows.imperative:ImperativeWorkflow",
+    "Integration": "hardpoint.integration:Integration",
+    "JSON": "hardpoint.types.iterator:JSON",
+    "kwtypes": "hardpoint.types.columns:kwtypes",
+    "LaunchPlan": "hardpoint.workflows.launch_plan:LaunchPlan",
+    "map_task": "hardpoint.workflows.map_task:map_task",
+    "PagerDuty": "hardpoint.workflows.notification:PagerDuty",
+    "PermanentError": "hardpoint.errors:PermanentError",
+    "PodTemplate": "hardpoint.tasks.pod:PodTemplate",
+    "PythonFunctionTask": "hardpoint.tasks.python_function_task:PythonFunctionTask",
+    "PythonInstanceTask": "hardpoint.tasks.python_function_task:PythonInstanceTask",
+    "reference_launch_plan": "hardpoint.workflows.reference:reference_launch_plan",
+    "reference_task": "hardpoint.workflows.reference:reference_task",
+    "reference_workflow": "hardpoint.workflows.reference:reference_workflow",
+    "Resources": "hardpoint.tasks.resources:Resources",
+    "Secret": "hardpoint.tasks.secret:Secret",
+    "Slack": "hardpoint.workflows.notification:Slack",
+    "sleep": "hardpoint.workflows.gate:sleep",
+    "SQLTask": "hardpoint.tasks.sql:SQLTask",
+    "StructuredDataset": "hardpoint.types.structured:StructuredDataset",
+    "task": "hardpoint.tasks.task:task",
+    "TaskMetadata": "hardpoint.tasks.metadata:TaskMetadata",
+    "TransientError": "hardpoint.errors:TransientError",
+    "UserError": "hardpoint.errors:UserError",
+    "VersionParameters": "hardpoint.tasks.metadata:VersionParameters",
+    "wait_for_input": "hardpoint.workflows.gate:wait_for_input",
+    "workflow": "hardpoint.workflows.workflow:workflow",
+    "Workflow": "hardpoint.workflows.imperative:Workflow",
+    "WorkflowFailurePolicy": "hardpoint.workflows.workflow:WorkflowFailurePolicy",
+}
+
+__getattr__, __dir__, __all__ = attach(__name__, _NAMES)

@@ -1,0 +1,247 @@
+"""Runs one task: from the resumed run or the cache if it is there, else in attempts, each in a thread or on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from hardpoint.engine.cache import cache_key
+from hardpoint.engine.events import NodeEvent
+from hardpoint.engine.failure import Failure, explain
+from hardpoint.engine.run import Run, clock
+from hardpoint.engine.workers import Interrupted
+from hardpoint.errors import TransientError, UserError
+from hardpoint.idl import Literal
+from hardpoint.settings import settings
+from hardpoint.tasks.dispatch import adispatch, dispatch
+
+if TYPE_CHECKING:
+    from hardpoint.tasks.base import PythonTask
+    from hardpoint.workflows.graph import NodeMetadata
+
+__all__ = ["Policy", "TaskTimeout", "in_thread", "run_in_thread", "run_on_loop"]
+
+Outputs = Mapping[str, Literal]
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+
+
+class TaskTimeout(TransientError, TimeoutError):
+    """A task took longer than its ``timeout``; it counts as a failure that may be retried, as on a cluster."""
+
+    code = "USER:Timeout"
+
+    def __init__(self, name: str, limit: float) -> None:
+        super().__init__(
+            f"Task {name} did not finish within its timeout of {limit:g} s.", remedy="Raise timeout= or make it faster."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a task is run here: its own metadata, with what its node overrides.
+
+    Attributes:
+        retries: Further attempts after a failure that may be retried: a `TransientError` (`FlyteRecoverableException`
+            among them) or a time-out. Other errors of user code end the node at once, as on a cluster.
+        timeout: Seconds for one attempt; None for no limit.
+        cache_version: Version of the cache entries; None where the task is not cached.
+        ignored: Inputs that do not count for the cache.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+    cache_version: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(task: PythonTask[Any], node: NodeMetadata | None = None) -> Policy:
+        own = task.metadata
+        retries, timeout = own.retries, own.timeout
+        cached, version = own.cache, own.cache_version
+        if node is not None:
+            retries = node.retries or retries
+            timeout = timeout if node.timeout is None else node.timeout
+            cached = cached if node.cacheable is None else node.cacheable
+            version = node.cache_version or version
+        local = settings().local
+        return Policy(
+            retries=retries,
+            timeout=_seconds(timeout),
+            cache_version=version if cached and local.cache_enabled else None,
+            ignored=tuple(own.cache_ignore_input_vars),
+        )
+
+
+def _seconds(timeout: timedelta | int | None) -> float | None:
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+    return seconds or None
+
+
+def may_retry(error: BaseException) -> bool:
+    """Whether a failure is one that another attempt may mend, as on a cluster: not an ordinary error of user code."""
+    return isinstance(error, TransientError | ConnectionError)
+
+
+def pause_before(error: BaseException, attempt: int) -> float:
+    """Seconds to wait before the next attempt: what the other side asked for, else longer each time."""
+    asked = getattr(error, "retry_after", None)
+    return float(asked) if asked else min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request to whoever drives the attempts: run the task once.
+
+    Attributes:
+        number: 0 for the first.
+        prefix: Where its raw data goes; empty for the run's own folder.
+    """
+
+    number: int
+    prefix: str
+
+
+def attempts(
+    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy, quiet: bool = False
+) -> Generator[Attempt | float, Outputs, Outputs]:
+    """How a task comes to its outputs, whoever runs it: yields an `Attempt` to be made, or seconds to be waited.
+
+    An attempt's outputs are sent in, its error is thrown in. With `quiet`, listeners are told of failures only.
+    """
+    name = task.name
+
+    def tell(event: NodeEvent) -> None:
+        if not quiet or event.state in ("failed", "retrying"):
+            run.tell(event)
+
+    recalled = run.recall(path, name, inputs)
+    if recalled is not None:
+        tell(NodeEvent(path, name, "succeeded", cached=True, message="kept from the run that is resumed"))
+        return recalled
+    key = prefix = ""
+    if policy.cache_version is not None:
+        key = cache_key(name, policy.cache_version, task.python_interface.typed, inputs, policy.ignored)
+        prefix = run.cache.data_prefix(key)
+        hit = None if settings().local.cache_overwrite else run.cache.get(key)
+        if hit is not None:
+            run.node_started(path, name, 0, inputs)
+            run.node_succeeded(path, hit, cached=True)
+            tell(NodeEvent(path, name, "succeeded", cached=True))
+            return hit
+    deck = run.deck_of(path) if task.enable_deck else None
+    number = 0
+    while True:
+        run.node_started(path, name, number, inputs)
+        tell(NodeEvent(path, name, "running", number))
+        began = clock()
+        try:
+            outputs = yield Attempt(number, prefix)
+        except (asyncio.CancelledError, Interrupted):
+            raise
+        except BaseException as error:
+            took = clock() - began
+            if number < policy.retries and may_retry(error):
+                pause = pause_before(error, number)
+                tell(NodeEvent(path, name, "retrying", number, took, message=f"{error} (again in {pause:g} s)"))
+                yield pause
+                number += 1
+                continue
+            Failure.attach(error, path, name, inputs, number)
+            run.node_failed(path, explain(error), deck=deck)
+            tell(NodeEvent(path, name, "failed", number, took, message=str(error)))
+            raise
+        if key:
+            run.cache.put(key, name, outputs)
+        run.node_succeeded(path, outputs, deck=deck)
+        tell(NodeEvent(path, name, "succeeded", number, clock() - began))
+        return outputs
+
+
+def _once(run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], attempt: Attempt) -> Outputs:
+    ctx = run.context(path, task.name, attempt.number, deck=task.enable_deck, prefix=attempt.prefix)
+    return _literals(dispatch(task, inputs, ctx=ctx))
+
+
+def _literals(made: Any) -> Outputs:
+    """What a task gave, as literals by name."""
+    return made if isinstance(made, dict) else dict(made.literals)
+
+
+def in_thread(task: PythonTask[Any], policy: Policy) -> bool:
+    """Whether a task may run by `run_in_thread`: it is plain code, and need not be ended from outside."""
+    return not task.is_async and policy.timeout is None
+
+
+def run_in_thread(
+    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy, quiet: bool = False
+) -> Outputs:
+    """Run a task to its end and record it, in the thread that calls."""
+    story = attempts(run, path, task, inputs, policy, quiet)
+    try:
+        request = next(story)
+        while True:
+            if isinstance(request, float):
+                _sleep(request)
+                request = next(story)
+                continue
+            try:
+                outputs = _once(run, path, task, inputs, request)
+            except BaseException as error:  # the story says what becomes of it
+                request = story.throw(error)
+            else:
+                request = story.send(outputs)
+    except StopIteration as end:
+        found: Outputs = end.value
+        return found
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep in short naps, between which the thread can be interrupted."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, 0.05))
+
+
+async def run_on_loop(
+    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy
+) -> Outputs:
+    """Run a task to its end and record it, from the event loop: async tasks, and those with a time limit."""
+    story = attempts(run, path, task, inputs, policy)
+    try:
+        request = next(story)
+        while True:
+            if isinstance(request, float):
+                await asyncio.sleep(request)
+                request = next(story)
+                continue
+            try:
+                outputs = await _once_on_loop(run, path, task, inputs, policy, request)
+            except BaseException as error:  # the story says what becomes of it
+                request = story.throw(error)
+            else:
+                request = story.send(outputs)
+    except StopIteration as end:
+        found: Outputs = end.value
+        return found
+
+
+async def _once_on_loop(
+    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy, attempt: Attempt
+) -> Outputs:
+    try:
+        if not task.is_async:
+            made: Outputs = await run.workers.run(lambda: _once(run, path, task, inputs, attempt), policy.timeout)
+            return made
+        ctx = run.context(path, task.name, attempt.number, deck=task.enable_deck, prefix=attempt.prefix)
+        async with run.slots:
+            return _literals(await asyncio.wait_for(adispatch(task, inputs, ctx=ctx), policy.timeout))
+    except TimeoutError as error:
+        if policy.timeout is None or isinstance(error, UserError):
+            raise
+        raise TaskTimeout(task.name, policy.timeout) from None

@@ -1,0 +1,180 @@
+"""Calls of tasks and workflows on this machine: native values in, native values out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hardpoint.context import FlyteContextManager, Mode
+from hardpoint.engine.failure import explain, trim
+from hardpoint.engine.run import Run, RunOptions
+from hardpoint.engine.steps import call_plan, run_entity, run_workflow
+from hardpoint.errors import TypeTransformerFailedError
+from hardpoint.idl import Literal
+from hardpoint.tasks.conversion import encode_inputs
+from hardpoint.tasks.interface import Interface, bind_arguments
+from hardpoint.workflows.launch_plan import LaunchPlan
+from hardpoint.workflows.workflow import WorkflowBase
+
+__all__ = ["RunResult", "call_task", "call_workflow", "execute", "execute_literals"]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Attributes:
+        id: The run's id.
+        literals: Output name -> literal.
+        folder: Where the run's data and decks lie; None where nothing was kept.
+        entity: What was run.
+    """
+
+    id: str
+    literals: dict[str, Literal]
+    folder: Path | None
+    entity: Any
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        """Output name -> value; converted when it is first asked for."""
+        return decode(self.entity.python_interface, self.literals, self.entity.name)
+
+
+def decode(interface: Interface, literals: Mapping[str, Literal], name: str) -> dict[str, Any]:
+    """Output literals as native values."""
+    values: dict[str, Any] = {}
+    for key, codec in interface.output_codecs.items():
+        try:
+            values[key] = codec.read(literals[key])
+        except TypeTransformerFailedError as error:
+            error.add_note(f"while converting output {key!r} of {name}")
+            raise
+    return values
+
+
+def _native(interface: Interface, values: Mapping[str, Any]) -> Any:
+    """Outputs as a function would return them: nothing, the value, or a tuple."""
+    if not interface.outputs:
+        return None
+    if len(interface.outputs) > 1 or interface.output_tuple_name is not None:
+        return interface.output_tuple(*values.values())
+    return next(iter(values.values()))
+
+
+def run_sync(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine from plain code; where a loop runs already (a notebook), on one in another thread."""
+    if asyncio._get_running_loop() is None:
+        return asyncio.run(coroutine)
+    result: list[Any] = []
+    context = copy_context()
+
+    def work() -> None:
+        try:
+            result.append((context.run(asyncio.run, coroutine), None))
+        except BaseException as error:  # handed to the caller's thread
+            result.append((None, error))
+
+    thread = threading.Thread(target=work, name="hardpoint-run")
+    thread.start()
+    thread.join()
+    value, error = result[0]
+    if error is not None:
+        raise error
+    return value
+
+
+async def _run(run: Run, entity: Any, inputs: Mapping[str, Literal]) -> dict[str, Literal]:
+    """A run from its first record to its last."""
+    flushing = asyncio.create_task(run.keep_flushing())
+    try:
+        run.start(entity.name, inputs)
+        try:
+            if isinstance(entity, WorkflowBase):
+                outputs = await run_workflow(run, entity, inputs)
+            else:
+                outputs = dict(await run_entity(run, "n0", entity, inputs))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            run.finish("aborted", error="interrupted")
+            raise
+        except BaseException as error:
+            run.finish("failed", error=explain(error))
+            raise
+        run.finish("succeeded", outputs)
+        return outputs
+    finally:
+        flushing.cancel()
+        run.close()
+
+
+def execute(entity: Any, values: Mapping[str, Any], options: RunOptions | None = None) -> RunResult:
+    """Run a task, a workflow or a launch plan here and record it.
+
+    Args:
+        entity: What to run.
+        values: Native inputs by name; defaults of the signature are filled in.
+        options: How.
+
+    Raises:
+        Exception: whatever the user's code raised, itself, its traceback without our own frames.
+        KeyboardInterrupt: the run was interrupted; it can be resumed.
+    """
+    complete = bind_arguments(entity.name, entity.python_interface, (), dict(values))
+    literals = encode_inputs(entity.name, entity.python_interface.input_codecs, complete)
+    return execute_literals(entity, literals, options)
+
+
+def execute_literals(entity: Any, inputs: Mapping[str, Literal], options: RunOptions | None = None) -> RunResult:
+    """Like `execute`, for inputs that are literals already: all of them, defaults included."""
+    run = Run(options or RunOptions())
+    try:
+        outputs = run_sync(_run(run, entity, inputs))
+    except BaseException as error:
+        trim(error)
+        raise
+    folder = Path(run.prefix) if run.store is not None and "://" not in run.prefix else None
+    return RunResult(run.id, outputs, folder, entity)
+
+
+def call_workflow(workflow: WorkflowBase | LaunchPlan, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """A workflow that was called like a function."""
+    values = bind_arguments(workflow.name, workflow.python_interface, args, dict(kwargs))
+    inside = FlyteContextManager.current_context().mode is not Mode.NONE
+    result = execute(workflow, values, RunOptions(record=not inside))
+    return _native(workflow.python_interface, result.outputs)
+
+
+def call_task(entity: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """A task, a map or a gate that was called like a function, outside of a workflow; it is not recorded.
+
+    An async task gives a coroutine, to be awaited.
+    """
+    interface = entity.python_interface
+    values = bind_arguments(entity.name, interface, args, dict(kwargs))
+    run = Run(RunOptions(record=False))
+    literals = encode_inputs(entity.name, interface.input_codecs, values)
+    work = call_plan(run, entity, literals)
+    if getattr(entity, "is_async", False):
+        return _awaited(run, interface, entity.name, work)
+    try:
+        outputs = work() if callable(work) else run_sync(work)
+    except BaseException as error:
+        trim(error)
+        raise
+    finally:
+        run.close()
+    return _native(interface, decode(interface, outputs, entity.name))
+
+
+async def _awaited(run: Run, interface: Interface, name: str, work: Any) -> Any:
+    try:
+        outputs = await work
+    finally:
+        run.close()
+    return _native(interface, decode(interface, outputs, name))

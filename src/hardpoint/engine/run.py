@@ -1,0 +1,221 @@
+"""One run: its id, where its data goes, what it may do at once, and how its nodes are recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hardpoint.context import ExecutionParameters, FlyteContext, FlyteContextManager, Mode, TaskIdentity
+from hardpoint.engine.cache import LocalCache
+from hardpoint.engine.events import Listener, NodeEvent, Silent
+from hardpoint.engine.store import RunStore, StartedNode, pack, unpack
+from hardpoint.engine.workers import Workers
+from hardpoint.idl import Literal
+from hardpoint.settings import settings
+from hardpoint.storage import FileAccess
+
+__all__ = ["Run", "RunOptions", "new_run_id"]
+
+
+_UNWRITTEN = 0.05
+"""Seconds for which the start of a node may be unwritten: one that ends sooner is written once."""
+
+
+def new_run_id() -> str:
+    """A run's id: when it started, in UTC, and four letters that tell it from others of that second."""
+    letters = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(4))
+    return f"{datetime.now(UTC):%y%m%d-%H%M%S}-{letters}"
+
+
+def default_parallelism() -> int:
+    """How many nodes run at once where nobody has said."""
+    return settings().local.max_parallelism or min(32, 4 * (os.cpu_count() or 1))
+
+
+def _prompt(question: str) -> str:
+    return input(question)
+
+
+@dataclass
+class RunOptions:
+    """How a run is to be made.
+
+    Attributes:
+        record: Whether it is written to the run store.
+        resume: Id of the run to take up again; nodes that succeeded there, with equal inputs, are not run again.
+        listener: Who is told about nodes.
+        max_parallelism: How many tasks run at once; 0 for the default.
+        prompt: How a person is asked at a gate.
+        source: The file that the run was started from.
+        command: What is needed to start it again, as JSON data.
+        run_id: The id, where the caller has one already.
+        state_dir: The state directory; None for the configured one.
+    """
+
+    record: bool = True
+    resume: str | None = None
+    listener: Listener = field(default_factory=Silent)
+    max_parallelism: int = 0
+    prompt: Callable[[str], str] = _prompt
+    source: str = ""
+    command: Mapping[str, Any] | None = None
+    run_id: str | None = None
+    state_dir: str | None = None
+
+
+class Run:
+    """The state of one run while it goes on."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self._listens = type(options.listener) is not Silent
+        self._told = threading.Lock()
+        self._starting = threading.Lock()
+        self._started: dict[str, StartedNode] = {}
+        self.store = RunStore(options.state_dir) if options.record or options.resume else None
+        self.done: dict[str, tuple[str, bytes, bytes]] = {}
+        if options.resume and self.store is not None:
+            self.id = self.store.run(options.resume).id
+            self.done = self.store.finished(self.id)
+        else:
+            self.id = options.run_id or new_run_id()
+        self.workers = Workers(options.max_parallelism or default_parallelism())
+        self.slots = asyncio.Semaphore(self.workers.limit)
+        self._cache: LocalCache | None = None
+        self.started = datetime.now(UTC)
+        prefix = settings().local.raw_output_prefix
+        if prefix:
+            self.prefix = f"{prefix.rstrip('/')}/{self.id}"
+        elif self.store is not None:
+            self.prefix = str(self.store.folder_of(self.id) / "data")
+        else:
+            self.prefix = ""
+        outer = FlyteContextManager.current_context()
+        self.files = FileAccess(self.prefix) if self.prefix else outer.file_access
+        self._outer = outer
+
+    @property
+    def cache(self) -> LocalCache:
+        """The local cache, opened when a task first asks for it."""
+        if self._cache is None:
+            self._cache = LocalCache(self.options.state_dir)
+        return self._cache
+
+    def context(self, path: str, task: str, attempt: int, *, deck: bool = False, prefix: str = "") -> FlyteContext:
+        """The context in which one attempt of a node runs.
+
+        Args:
+            prefix: Where its raw data goes; empty for the run's own folder.
+        """
+        files = FileAccess(prefix) if prefix else self.files
+        folder = f"{self.prefix}/{path}" if self.prefix else ""
+        checkpoint = f"{folder}/checkpoint-{attempt}" if folder else None
+        params = ExecutionParameters(
+            TaskIdentity(execution=self.id, node=path, attempt=attempt, task_name=task),
+            raw_output_prefix=files.raw_output_prefix,
+            output_metadata_prefix=folder if deck and folder else None,
+            checkpoint_prefix=checkpoint,
+            previous_checkpoint=f"{folder}/checkpoint-{attempt - 1}" if folder and attempt else None,
+            enable_deck=deck,
+            execution_date=self.started,
+        )
+        return self._outer.new(mode=Mode.LOCAL_WORKFLOW_EXECUTION, params=params, files=files, compilation=None)
+
+    def deck_of(self, path: str) -> str | None:
+        """Where the deck of a node is written."""
+        return f"{self.prefix}/{path}/deck.html" if self.prefix else None
+
+    # -- the record ----------------------------------------------------------------------------------------------------
+
+    def tell(self, event: NodeEvent) -> None:
+        """Tell the listener, whatever thread this is."""
+        if self._listens:
+            with self._told:
+                self.options.listener.node(event)
+
+    def start(self, name: str, inputs: Mapping[str, Literal]) -> None:
+        """Record that the run starts."""
+        if self.store is not None:
+            self.store.start_run(self.id, name, self.options.source, pack(inputs), self.options.command)
+
+    def finish(self, state: str, outputs: Mapping[str, Literal] | None = None, error: str | None = None) -> None:
+        """Record how the run ended."""
+        if self.store is not None:
+            self.flush(0)
+            if state != "succeeded":
+                self.store.abort_nodes(self.id)
+            self.store.end_run(self.id, state, pack(outputs) if outputs is not None else None, error)
+
+    def node_started(self, path: str, name: str, attempt: int, inputs: Mapping[str, Literal]) -> None:
+        """Record that a node starts; it is written at the latest by the next `flush`, or together with its end."""
+        if self.store is not None:
+            row = StartedNode(path, name, attempt, time.time(), pack(inputs))
+            with self._starting:
+                self._started[path] = row
+
+    def node_succeeded(
+        self, path: str, outputs: Mapping[str, Literal], *, cached: bool = False, deck: str | None = None
+    ) -> None:
+        """Record that a node has succeeded; it is written when this returns."""
+        if self.store is not None:
+            self._end(path, "succeeded", pack(outputs), None, cached, deck)
+
+    def node_failed(self, path: str, error: str, *, deck: str | None = None) -> None:
+        """Record that a node has failed."""
+        if self.store is not None:
+            self._end(path, "failed", None, error, False, deck)
+
+    def _end(
+        self, path: str, state: str, outputs: bytes | None, error: str | None, cached: bool, deck: str | None
+    ) -> None:
+        if self.store is None:
+            return
+        with self._starting:
+            row = self._started.pop(path, None)
+            if row is not None:
+                self.store.add_node(self.id, row, state, outputs, error, cached=cached, deck=deck)
+                return
+        self.store.end_node(self.id, path, state, outputs, error, cached=cached, deck=deck)
+
+    def flush(self, older_than: float = _UNWRITTEN) -> None:
+        """Write the starts of nodes that have been running for some time."""
+        if self.store is None or not self._started:
+            return
+        limit = time.time() - older_than
+        with self._starting:
+            due = [row for row in self._started.values() if row.started <= limit]
+            if due:
+                self.store.start_nodes(self.id, due)
+                for row in due:
+                    del self._started[row.path]
+
+    async def keep_flushing(self) -> None:
+        """Flush again and again; to be cancelled."""
+        while True:
+            await asyncio.sleep(_UNWRITTEN)
+            self.flush()
+
+    def recall(self, path: str, name: str, inputs: Mapping[str, Literal]) -> dict[str, Literal] | None:
+        """The outputs that a node had in the run that is resumed, if it ran the same task on the same inputs."""
+        found = self.done.get(path)
+        if found is None or found[0] != name or found[1] != pack(inputs):
+            return None
+        return unpack(found[2])
+
+    def close(self) -> None:
+        self.workers.close()
+        if self._cache is not None:
+            self._cache.close()
+        if self.store is not None:
+            self.store.close()
+
+
+def clock() -> float:
+    return time.perf_counter()

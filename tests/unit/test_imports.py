@@ -33,7 +33,7 @@ HEAVY = {
     "s3fs",
     "sqlalchemy",
 }
-LIGHT = {"flyteidl", "google", "hardpoint", "msgspec"}
+LIGHT = {"flyteidl", "google", "hardpoint", "msgspec", "typing_extensions"}
 """All that the definition of a workflow needs, beside the standard library."""
 
 WORKFLOW = """

@@ -1,6 +1,16 @@
 """What authors of integrations test with: suites that prove a contract, and the gaps that are allowed."""
 
+from typing import TYPE_CHECKING
+
 from hardpoint._lazy import attach
+
+if TYPE_CHECKING:
+    from hardpoint.testing.codecs import CodecConformance as CodecConformance
+    from hardpoint.testing.gaps import Conformance as Conformance
+    from hardpoint.testing.gaps import Gap as Gap
+    from hardpoint.testing.gaps import never as never
+    from hardpoint.testing.gaps import notimpl as notimpl
+    from hardpoint.testing.gaps import upstream as upstream
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -94,7 +94,7 @@ class Recorder:
         self._guarded(lambda: Deck("Error", text("".join(traceback.format_exception(error)))))
 
     def close(self) -> None:
-        """Finish the decks. Store them where the control plane looks; without such a place they are left to the caller."""
+        """Finish the decks. Store them where the control plane looks; without such a place the caller has them."""
         self._guarded(self.end)
         params = self._context.params
         prefix = params.output_metadata_prefix

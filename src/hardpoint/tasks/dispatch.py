@@ -1,7 +1,7 @@
 """How a task runs: literals in, literals out.
 
-Used by the local engine, by the container's entry point and by shim tasks alike. The errors of user code pass as the same
-object, with a note that names the task.
+Used by the local engine, by the container's entry point and by shim tasks alike. The errors of user code pass as the
+same object, with a note that names the task.
 """
 
 from __future__ import annotations

@@ -12,11 +12,15 @@ from hardpoint.errors import FlyteAssertion, FlyteValidationException
 
 if TYPE_CHECKING:
     from hardpoint.tasks.image_spec import ImageSpec
+    from hardpoint.tasks.serialization import SerializationSettings
 
-__all__ = ["DEFAULT_IMAGE_NAME", "Image", "ImageConfig", "resolve_image"]
+__all__ = ["DEFAULT_IMAGE_NAME", "RUNTIME_PACKAGES_VARIABLE", "Image", "ImageConfig", "image_for", "resolve_image"]
 
 DEFAULT_IMAGE_NAME = "default"
 DEFAULT_IMAGE_VARIABLE = "FLYTE_INTERNAL_IMAGE"
+
+RUNTIME_PACKAGES_VARIABLE = "_F_RUNTIME_PACKAGES"
+"""In a container's environment: what is installed before the task starts."""
 
 _TEMPLATE = re.compile(r"{{\s*\.images?\.([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?\s*}}")
 
@@ -116,6 +120,16 @@ class ImageConfig:
     def auto_default_image(cls) -> ImageConfig:
         """The image that the variable ``FLYTE_INTERNAL_IMAGE`` names, if it is set."""
         return cls.auto()
+
+
+def image_for(image: str | ImageSpec | None, settings: SerializationSettings) -> str:
+    """The reference of the image that a task declares, under these settings.
+
+    An `ImageSpec` also holds the user's code, unless that travels beside the image. Errors as for `resolve_image`.
+    """
+    if image is not None and not isinstance(image, str) and not settings.should_fast_serialize():
+        image = image.with_source(settings.source_root)
+    return resolve_image(image, settings.image_config)
 
 
 def resolve_image(image: str | ImageSpec | None, config: ImageConfig) -> str:

@@ -15,7 +15,7 @@ from flyteidl.core.tasks_pb2 import TaskMetadata as TaskMetadataMessage
 from hardpoint.errors import FlyteValidationException
 
 if TYPE_CHECKING:
-    from hardpoint.tasks.image import ImageSpec
+    from hardpoint.tasks.image_spec import ImageSpec
     from hardpoint.tasks.pod import PodTemplate
 
 __all__ = [

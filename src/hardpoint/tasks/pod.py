@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from importlib import import_module
 from typing import Any
 
 from flyteidl.core.tasks_pb2 import DataLoadingConfig, K8sPod
@@ -36,10 +37,9 @@ def kubernetes_client() -> Any:
         MissingDependencyError: it is not installed.
     """
     try:
-        import kubernetes.client as client
+        return import_module("kubernetes.client")
     except ImportError as error:
         raise MissingDependencyError("A pod template", "kubernetes", "pod") from error
-    return client
 
 
 def plain_kubernetes(value: Any) -> Any:

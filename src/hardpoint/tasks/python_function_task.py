@@ -15,7 +15,7 @@ from hardpoint.errors import FlyteValidationException
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.class_decorator import decorators_of, is_async_function
 from hardpoint.tasks.command import execute_command, fast_prefix
-from hardpoint.tasks.image import resolve_image
+from hardpoint.tasks.image import RUNTIME_PACKAGES_VARIABLE, image_for, resolve_image
 from hardpoint.tasks.interface import Interface, interface_of
 from hardpoint.tasks.naming import function_name, refuse_nested
 from hardpoint.tasks.pod import PRIMARY_CONTAINER_KEY, PodTemplate, PrimaryContainer, build_pod
@@ -148,11 +148,14 @@ class PythonAutoContainerTask(PythonTask[T]):
 
     def get_image(self, settings: SerializationSettings) -> str:
         """The reference of the container's image."""
-        return resolve_image(self.container_image, settings.image_config)
+        return image_for(self.container_image, settings)
 
     def get_environment(self, settings: SerializationSettings) -> dict[str, str]:
         """The task's own environment variables; those of the settings come before."""
-        return self.environment
+        image = self.container_image
+        if image is None or isinstance(image, str) or not image.runtime_packages:
+            return self.environment
+        return {**self.environment, RUNTIME_PACKAGES_VARIABLE: " ".join(image.runtime_packages)}
 
     def get_container(self, settings: SerializationSettings) -> Container | None:
         if self.pod_template is not None:
@@ -203,17 +206,6 @@ class PythonInstanceTask(PythonAutoContainerTask[T]):
         super().__init__(name=name, task_config=task_config, task_type=task_type, task_resolver=task_resolver, **kwargs)
 
 
-class ExecutionBehavior(enum.Enum):
-    """What calling the function does."""
-
-    DEFAULT = 1
-    """It does the work."""
-    DYNAMIC = 2
-    """It builds a workflow from the values of the inputs, which then runs."""
-    EAGER = 3
-    """It is a coroutine that starts tasks and waits for them."""
-
-
 class PythonFunctionTask(PythonAutoContainerTask[T]):
     """A task that is a function; `@task` makes them.
 
@@ -232,7 +224,15 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
         FlyteValidationException: a container could not find the function, or its signature cannot be an interface.
     """
 
-    ExecutionBehavior = ExecutionBehavior
+    class ExecutionBehavior(enum.Enum):
+        """What calling the function does."""
+
+        DEFAULT = 1
+        """It does the work."""
+        DYNAMIC = 2
+        """It builds a workflow from the values of the inputs, which then runs."""
+        EAGER = 3
+        """It is a coroutine that starts tasks and waits for them."""
 
     def __init__(
         self,
@@ -292,6 +292,9 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
         for decorator in decorators_of(self._task_function):
             config.update(decorator.get_extra_config())
         return config
+
+
+ExecutionBehavior = PythonFunctionTask.ExecutionBehavior
 
 
 class AsyncPythonFunctionTask(PythonFunctionTask[T]):

@@ -93,7 +93,7 @@ class SerializationSettings:
             _known(Image, default) if default else None, [_known(Image, image) for image in images.get("images") or ()]
         )
         resources, fast = data.get("default_resources"), data.get("fast_serialization_settings")
-        return _known(
+        made: SerializationSettings = _known(
             cls,
             {
                 **data,
@@ -104,6 +104,7 @@ class SerializationSettings:
                 "fast_serialization_settings": None if fast is None else _known(FastSerializationSettings, fast),
             },
         )
+        return made
 
 
 def _known(cls: Any, data: Mapping[str, Any]) -> Any:

@@ -164,8 +164,8 @@ def _cache_fields(
     if isinstance(cache, Cache):
         if given:
             raise FlyteValidationException(
-                "cache_serialize, cache_version, and cache_ignore_input_vars are deprecated and cannot be used together "
-                f"with a Cache object, but {', '.join(given)} is given."
+                "cache_serialize, cache_version, and cache_ignore_input_vars are deprecated and cannot be used "
+                f"together with a Cache object, but {', '.join(given)} is given."
             )
     elif not cache or given.get("cache_version"):
         return {"cache": cache, **given}

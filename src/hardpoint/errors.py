@@ -5,7 +5,7 @@
     │   ├── TypeTransformerFailedError   a value does not fit the declared type (also TypeError, ValueError,
     │   │   │                            AssertionError)
     │   │   └── RestrictedTypeError      the type may not be used at all
-    │   ├── FlyteValidationException     a task, workflow or launch plan is put together wrongly
+    │   ├── FlyteValidationException     a task, workflow or launch plan is put together wrongly (also ValueError)
     │   │   └── FlyteAssertion           (also AssertionError)
     │   ├── MissingDependencyError       a library that an integration needs is absent or unsuitable (also ImportError)
     │   ├── SecretNotFoundError          (also ValueError)
@@ -113,7 +113,7 @@ class RestrictedTypeError(TypeTransformerFailedError):
     """The type may not be used in an interface."""
 
 
-class FlyteValidationException(UserError):
+class FlyteValidationException(UserError, ValueError):
     """A task, workflow or launch plan is put together wrongly."""
 
     code = "USER:ValidationError"

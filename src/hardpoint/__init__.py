@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hardpoint.tasks.container_task import ContainerTask as ContainerTask
     from hardpoint.tasks.dispatch import IgnoreOutputs as IgnoreOutputs
     from hardpoint.tasks.environment import Environment as Environment
-    from hardpoint.tasks.image import ImageSpec as ImageSpec
+    from hardpoint.tasks.image_spec import ImageSpec as ImageSpec
     from hardpoint.tasks.metadata import Cache as Cache
     from hardpoint.tasks.metadata import CachePolicy as CachePolicy
     from hardpoint.tasks.metadata import Description as Description
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from hardpoint.tasks.task import task as task
     from hardpoint.types.annotations import FlyteAnnotation as FlyteAnnotation
     from hardpoint.types.annotations import HashMethod as HashMethod
-    from hardpoint.types.batch import BatchSize as BatchSize
+    from hardpoint.types.directory import BatchSize as BatchSize
     from hardpoint.types.columns import kwtypes as kwtypes
     from hardpoint.types.directory import FlyteDirectory as FlyteDirectory
     from hardpoint.types.file import FlyteFile as FlyteFile
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "approve": "hardpoint.workflows.gate:approve",
-    "BatchSize": "hardpoint.types.batch:BatchSize",
+    "BatchSize": "hardpoint.types.directory:BatchSize",
     "Cache": "hardpoint.tasks.metadata:Cache",
     "CachePolicy": "hardpoint.tasks.metadata:CachePolicy",
     "conditional": "hardpoint.workflows.condition:conditional",
@@ -100,7 +100,7 @@ _NAMES = {
     "HardpointError": "hardpoint.errors:HardpointError",
     "HashMethod": "hardpoint.types.annotations:HashMethod",
     "IgnoreOutputs": "hardpoint.tasks.dispatch:IgnoreOutputs",
-    "ImageSpec": "hardpoint.tasks.image:ImageSpec",
+    "ImageSpec": "hardpoint.tasks.image_spec:ImageSpec",
     "ImperativeWorkflow": "hardpoint.workflows.imperative:ImperativeWorkflow",
     "Integration": "hardpoint.integration:Integration",
     "JSON": "hardpoint.types.iterator:JSON",

@@ -25,6 +25,12 @@ EXAMPLES = [
     for path in PAGES
     for match in EXAMPLE.finditer(path.read_text())
 ]
+EXCERPT = re.compile(r"<!-- from: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
+EXCERPTS = [
+    pytest.param(*match.groups(), id=f"{path.relative_to(ROOT)}-{match[1]}")
+    for path in PAGES
+    for match in EXCERPT.finditer(path.read_text())
+]
 
 
 def name(path: Path) -> str:
@@ -56,6 +62,11 @@ def test_examples_run(page: Path, file: str, source: str, prints: str | None, tm
     assert ran.returncode == 0, ran.stderr
     if prints is not None:
         assert ran.stdout == prints
+
+
+@pytest.mark.parametrize(("file", "source"), EXCERPTS)
+def test_excerpts_are_what_the_file_says(file: str, source: str) -> None:
+    assert source in (ROOT / file).read_text()
 
 
 SETTINGS = [

@@ -149,7 +149,7 @@ def test_a_third_partys_exports_are_imported_when_asked_for() -> None:
 
     transformer = TypeEngine.get_transformer(lakeq.Interval)
     assert isinstance(transformer, hardpoint_lakeq.IntervalTransformer)
-    assert hardpoint_lakeq.__all__ == ["IntervalTransformer"]
+    assert hardpoint_lakeq.__all__ == ["IntervalTransformer", "LakeQ", "LakeQCount"]
 
 
 # -- strangers ---------------------------------------------------------------------------------------------------------

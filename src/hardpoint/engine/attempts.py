@@ -165,7 +165,10 @@ def attempts(
 
 def _once(run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], attempt: Attempt) -> Outputs:
     ctx = run.context(path, task.name, attempt.number, deck=task.enable_deck, prefix=attempt.prefix)
-    return _literals(dispatch(task, inputs, ctx=ctx))
+    try:
+        return _literals(dispatch(task, inputs, ctx=ctx))
+    finally:
+        run.collect(path, task.name, ctx.params.decks)
 
 
 def _literals(made: Any) -> Outputs:
@@ -239,8 +242,11 @@ async def _once_on_loop(
             made: Outputs = await run.workers.run(lambda: _once(run, path, task, inputs, attempt), policy.timeout)
             return made
         ctx = run.context(path, task.name, attempt.number, deck=task.enable_deck, prefix=attempt.prefix)
-        async with run.slots:
-            return _literals(await asyncio.wait_for(adispatch(task, inputs, ctx=ctx), policy.timeout))
+        try:
+            async with run.slots:
+                return _literals(await asyncio.wait_for(adispatch(task, inputs, ctx=ctx), policy.timeout))
+        finally:
+            run.collect(path, task.name, ctx.params.decks)
     except TimeoutError as error:
         if policy.timeout is None or isinstance(error, UserError):
             raise

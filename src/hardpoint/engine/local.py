@@ -13,7 +13,7 @@ from typing import Any
 
 from hardpoint.context import FlyteContextManager, Mode
 from hardpoint.engine.failure import explain, trim
-from hardpoint.engine.run import Run, RunOptions
+from hardpoint.engine.run import DECK_FILE, Run, RunOptions
 from hardpoint.engine.steps import call_plan, run_entity, run_workflow
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal
@@ -40,6 +40,12 @@ class RunResult:
     literals: dict[str, Literal]
     folder: Path | None
     entity: Any
+
+    @property
+    def deck(self) -> Path | None:
+        """The page with all decks of the run, if any task made some."""
+        page = self.folder / DECK_FILE if self.folder is not None else None
+        return page if page is not None and page.exists() else None
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
@@ -110,6 +116,7 @@ async def _run(run: Run, entity: Any, inputs: Mapping[str, Literal]) -> dict[str
         return outputs
     finally:
         flushing.cancel()
+        run.write_deck()
         run.close()
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hardpoint.context import ExecutionParameters, FlyteContext, FlyteContextManager, Mode, TaskIdentity
+from hardpoint.context import DeckLike, ExecutionParameters, FlyteContext, FlyteContextManager, Mode, TaskIdentity
 from hardpoint.engine.cache import LocalCache
 from hardpoint.engine.events import Listener, NodeEvent, Silent
 from hardpoint.engine.store import RunStore, StartedNode, pack, unpack
@@ -21,9 +22,15 @@ from hardpoint.idl import Literal
 from hardpoint.settings import settings
 from hardpoint.storage import FileAccess
 
-__all__ = ["Run", "RunOptions", "new_run_id"]
+__all__ = ["DECK_FILE", "Run", "RunOptions", "new_run_id"]
 
 
+logger = logging.getLogger(__name__)
+
+DECK_FILE = "deck.html"
+"""Name of the page with all decks of a run, in the folder of its data."""
+_MOST_DECKS = 200
+"""Nodes whose decks are shown on the page of the run; each has its own page anyway."""
 _UNWRITTEN = 0.05
 """Seconds for which the start of a node may be unwritten: one that ends sooner is written once."""
 
@@ -88,6 +95,7 @@ class Run:
             self.id = options.run_id or new_run_id()
         self.workers = Workers(options.max_parallelism or default_parallelism())
         self.slots = asyncio.Semaphore(self.workers.limit)
+        self._decks: dict[str, tuple[str, list[DeckLike]]] = {}
         self._cache: LocalCache | None = None
         self.started = datetime.now(UTC)
         prefix = settings().local.raw_output_prefix
@@ -131,6 +139,27 @@ class Run:
     def deck_of(self, path: str) -> str | None:
         """Where the deck of a node is written."""
         return f"{self.prefix}/{path}/deck.html" if self.prefix else None
+
+    def collect(self, path: str, task: str, decks: Sequence[DeckLike]) -> None:
+        """Keep the decks of a node for the page of the whole run."""
+        if decks and len(self._decks) < _MOST_DECKS:
+            self._decks[path] = (task.rpartition(".")[2], list(decks))
+
+    def write_deck(self) -> None:
+        """Write the page with the decks of all nodes, if there are any, beside the run's data."""
+        if not self._decks or not self.prefix:
+            return
+        from hardpoint.deck import Deck, write
+
+        pages = [
+            Deck(f"{task} {path}: {deck.name}", deck.html, auto_add_to_deck=False)
+            for path, (task, decks) in sorted(self._decks.items())
+            for deck in decks
+        ]
+        try:
+            write(pages, f"{self.prefix}/{DECK_FILE}", self.files, title=f"Run {self.id}")
+        except Exception:
+            logger.warning("The deck of run %s could not be written.", self.id, exc_info=True)
 
     # -- the record ----------------------------------------------------------------------------------------------------
 

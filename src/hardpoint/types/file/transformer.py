@@ -126,6 +126,8 @@ class FlyteFilePathTransformer(TypeTransformer[Any]):
         blob = literal_type.blob
         if literal_type.WhichOneof("type") != "blob" or blob.dimensionality != BlobType.SINGLE:
             raise ValueError("not a file")
+        if blob.format == "PythonPickle" or literal_type.HasField("metadata"):
+            raise ValueError("a file that stands for something else")
         guessed: type[Any] = FlyteFile.__class_getitem__(blob.format)
         return guessed
 

@@ -181,15 +181,15 @@ class Operations:
             if is_multipart:
                 await transfer.get_tree(self._runtime, filesystem, path, target, on_progress, uri)
                 return target
-            total = 0
-            if on_progress is not None:
-                total = int((await self._runtime.call(filesystem, "info", path)).get("size") or 0)
-            try:
-                await transfer.get_file(self._runtime, filesystem, path, target, Progress(on_progress, total))
-            except FileNotFoundError:
-                if _entry(uri, await self._runtime.call(filesystem, "info", path)).is_dir:
-                    raise _is_folder(uri) from None
-                raise
+            info: dict[str, Any] = {}
+            if (
+                on_progress is not None or canonical(protocol(uri)) != "http"
+            ):  # many a web server cannot tell beforehand
+                info = await self._runtime.call(filesystem, "info", path)
+            if info.get("type") == "directory":
+                raise _is_folder(uri)
+            progress = Progress(on_progress, int(info.get("size") or 0))
+            await transfer.get_file(self._runtime, filesystem, path, target, uri, info, progress)
             return target
 
         return self._reading(uri, "read", receive)

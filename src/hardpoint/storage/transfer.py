@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hardpoint.errors import PermanentError, TransientError, UserError
 from hardpoint.secrets import redact_uri
@@ -14,7 +14,7 @@ from hardpoint.storage import local
 from hardpoint.storage.filesystems import Runtime
 from hardpoint.storage.local import Found
 from hardpoint.storage.options import canonical
-from hardpoint.storage.uris import protocol
+from hardpoint.storage.uris import join, protocol
 
 __all__ = ["OnProgress", "Progress", "copy_tree", "find", "get_file", "get_tree", "put_bytes", "put_file", "put_tree"]
 
@@ -22,7 +22,23 @@ T = TypeVar("T")
 OnProgress = Callable[[int, int], None]
 """Told how many bytes have moved, of how many. Called from the threads that move them."""
 
+_PARTS = 4 << 20
+"""Bytes above which a client may fetch a file by several requests, and so parts of two versions of it."""
 _OBJECT_STORES = frozenset({"s3", "gs", "abfs", "http", "memory"})
+
+
+class Stored(NamedTuple):
+    """A file below a remote folder."""
+
+    relative: str
+    """Path below the folder."""
+    info: dict[str, Any]
+    """What the store says of it."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return int(self.info.get("size") or 0)
 
 
 class Progress:
@@ -88,7 +104,7 @@ def _relative(name: str, base: str) -> str:
     return relative
 
 
-async def find(runtime: Runtime, filesystem: Any, path: str) -> list[Found]:
+async def find(runtime: Runtime, filesystem: Any, path: str) -> list[Stored]:
     """All files below a remote folder, in the order of their names."""
     listing: dict[str, dict[str, Any]] = await runtime.call(filesystem, "find", path, detail=True)
     files = []
@@ -97,25 +113,49 @@ async def find(runtime: Runtime, filesystem: Any, path: str) -> list[Found]:
             continue  # a marker that some tools leave for an empty folder
         relative = _relative(name, path)
         if relative:
-            files.append(Found(relative, int(info.get("size") or 0)))
-    return sorted(files)
+            files.append(Stored(relative, info))
+    return sorted(files, key=lambda file: file.relative)
+
+
+def _tag(info: dict[str, Any]) -> str:
+    return str(info.get("ETag") or info.get("etag") or "").strip('"')
+
+
+def _size(info: dict[str, Any], uri: str) -> int | None:
+    """How many bytes a download has to give; None if that cannot be told."""
+    if canonical(protocol(uri)) == "http" or info.get("contentEncoding"):
+        return None  # of the first a listing knows nothing; the second is what Google unpacks on the way
+    size = info.get("size")
+    return None if size is None else int(size)
 
 
 async def get_file(
-    runtime: Runtime, filesystem: Any, path: str, target: str, progress: Progress, size: int | None = None
+    runtime: Runtime, filesystem: Any, path: str, target: str, uri: str, info: dict[str, Any], progress: Progress
 ) -> None:
     """Download one file to `target`, which appears when it is whole.
 
+    Args:
+        runtime: What runs it.
+        filesystem: Where the file is.
+        path: Its path there.
+        target: Local path.
+        uri: Its URI.
+        info: What the store says of it beforehand.
+        progress: Told of it.
+
     Raises:
-        TransientError: fewer or more bytes came than the store has, if its `size` is known.
+        TransientError: fewer or more bytes came than the store has, or the file was replaced meanwhile.
     """
     with local.staged_file(target) as part:
         async with runtime.slots:
             await runtime.call(filesystem, "get_file", path, part, callback=progress.callback(target))
         local.require_file(part)  # for a folder some clients make nothing, others a folder
         got = local.size_of(part)
+        size = _size(info, uri)
         if size is not None and got != size:
-            raise TransientError(f"{redact_uri(path)} has {size} bytes, but {got} came.")
+            raise TransientError(f"{redact_uri(uri)} has {size} bytes, but {got} came.")
+        if got > _PARTS and (tag := _tag(info)) and tag != _tag(await runtime.call(filesystem, "info", path)):
+            raise TransientError(f"{redact_uri(uri)} was replaced while it was read.")
         progress.report(target, got)
 
 
@@ -129,18 +169,12 @@ async def get_tree(
         if info.get("type") != "directory":
             raise UserError(f"{redact_uri(uri)} is a file, not a directory.")
     progress = Progress(hook, sum(file.size for file in files))
-    checked = canonical(protocol(uri)) != "http"  # a listing of the web does not know sizes
     with local.staged_folder(target) as stage:
 
-        async def one(file: Found) -> None:
-            await get_file(
-                runtime,
-                filesystem,
-                f"{path.rstrip('/')}/{file.relative}",
-                os.path.join(stage, *file.relative.split("/")),
-                progress,
-                file.size if checked else None,
-            )
+        async def one(file: Stored) -> None:
+            name = f"{path.rstrip('/')}/{file.relative}"
+            place = os.path.join(stage, *file.relative.split("/"))
+            await get_file(runtime, filesystem, name, place, join(uri, file.relative), file.info, progress)
 
         await each(files, one, runtime.concurrency)
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -61,6 +66,39 @@ def test_a_body_that_is_cut_is_no_download(web: Web, files: FileAccess, tmp_path
     assert os.listdir(tmp_path) == []
     url = web.on("/y", cut(b"half", 8), content(b"complete"))
     assert Path(files.get_data(url, tmp_path / "y")).read_bytes() == b"complete"
+
+
+def test_ctrl_c_leaves_nothing(web: Web, tmp_path: Path) -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    def slow(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "10")
+        request.end_headers()
+        request.wfile.write(b"half")
+        request.wfile.flush()
+        begun.set()
+        let_go.wait(30)
+        request.close_connection = True
+
+    script = (
+        "from hardpoint.storage import FileAccess\n"
+        f"FileAccess('memory://x').get_data({web.on('/x', slow)!r}, {str(tmp_path / 'out' / 'x')!r})\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as child:
+        try:
+            assert begun.wait(30)
+            deadline = time.monotonic() + 30
+            while not os.path.isdir(tmp_path / "out") or not os.listdir(tmp_path / "out"):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=30)
+        finally:
+            let_go.set()
+    assert "KeyboardInterrupt" in errors
+    assert child.returncode != 0
+    assert os.listdir(tmp_path / "out") == []
 
 
 def test_what_is_not_there(web: Web, files: FileAccess, tmp_path: Path) -> None:

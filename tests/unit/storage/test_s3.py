@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from hardpoint.errors import PermanentError, StorageAccessError, StorageNotFoundError, TransientError
@@ -56,6 +57,39 @@ def test_bytes_are_the_same_at_the_edges_of_parts(files: FileAccess, tmp_path: P
     target = files.get_data(files.put_raw_data(source), tmp_path / "target")
     with open(source, "rb") as one, open(target, "rb") as other:
         assert hashlib.file_digest(one, "sha256").digest() == hashlib.file_digest(other, "sha256").digest()
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_no_download(files: FileAccess, s3: S3, tmp_path: Path) -> None:
+    size = 55 << 20
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"o" * size)
+    uri = files.put_raw_data(old)
+    files.filesystem(uri).default_block_size, before = 5 << 20, files.filesystem(uri).default_block_size
+    replaced: list[int] = []
+
+    def replace(done: int, total: int) -> None:
+        if done and not replaced:
+            replaced.append(done)
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            # A client of its own: this is called on the loop that the storage's client lives on.
+            other = boto3.client(
+                "s3",
+                endpoint_url=s3.endpoint,
+                region_name="us-east-1",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+            other.put_object(Bucket=bucket, Key=key, Body=b"n" * size)
+            other.close()
+
+    try:
+        with pytest.raises(TransientError, match="was replaced while it was read"):
+            files.get_data(uri, new, on_progress=replace)
+    finally:
+        files.filesystem(uri).default_block_size = before
+    assert replaced
+    assert sorted(os.listdir(tmp_path)) == ["old"]
+    assert set(Path(files.get_data(uri, new)).read_bytes()) == {ord("n")}
 
 
 def test_many_files(files: FileAccess, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from hardpoint.context import FileAccessLike, FlyteContextManager, current_context
 from hardpoint.errors import TypeTransformerFailedError
-from hardpoint.storage import uris
+from hardpoint.storage import FileAccess, uris
 from hardpoint.types.codec import describe_type, describe_value
 from hardpoint.types.file.file import PATH_SCHEMA, FlyteFile, remote_place
 from hardpoint.types.file.location import F, Location, OfFormat, noop
@@ -171,12 +172,15 @@ class FlyteDirectory(Location, OfFormat[F]):
             raise self.missing()
 
     def _fetch(self, files: FileAccessLike, uri: str, place: str) -> None:
-        files.get_data(uri, place, is_multipart=True, **_limit(self._batch_size))
+        _limited(files, self._batch_size).get_data(uri, place, is_multipart=True)
 
     def _upload(self, files: FileAccessLike, local: str, destination: str | None, options: dict[str, Any]) -> str:
         target = files.get_random_remote_directory() if destination is None else destination
-        return files.put_data(local, target, is_multipart=True, **options)
+        return _limited(files, options.get("batch_size")).put_data(local, target, is_multipart=True)
 
 
-def _limit(batch_size: int | None) -> dict[str, int]:
-    return {} if batch_size is None else {"batch_size": batch_size}
+def _limited(files: FileAccessLike, batch_size: int | None) -> FileAccessLike:
+    """The same storage, which moves no more files at once than asked for."""
+    if batch_size is None or not isinstance(files, FileAccess):
+        return files
+    return FileAccess(files.raw_output_prefix, settings=replace(files.settings, concurrency=batch_size))

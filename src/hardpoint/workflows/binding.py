@@ -7,7 +7,7 @@ import typing
 from typing import Any, get_args, get_origin
 
 from hardpoint.errors import FlyteAssertion, TypeTransformerFailedError
-from hardpoint.idl import BindingData, Literal
+from hardpoint.idl import BindingData, Literal, LiteralType, SimpleType
 from hardpoint.types import TypeEngine
 from hardpoint.types.codec import describe_type, describe_value
 from hardpoint.types.matching import castable
@@ -93,12 +93,31 @@ def _check(promise: Promise, t: Any, scope: Any) -> None:
     upstream = type_of(promise)
     if upstream is Any or t is Any or upstream == t:
         return
-    if not castable(TypeEngine.codec(upstream).literal_type, TypeEngine.codec(t).literal_type):
+    up, down = TypeEngine.codec(upstream).literal_type, TypeEngine.codec(t).literal_type
+    # The control plane lets strings flow into enums as well; their values are checked when they are read.
+    if not castable(up, down) and not castable(_without_enums(up), _without_enums(down)):
         raise FlyteAssertion(
             f"Expected type '{describe_type(t)}' does not match upstream type '{describe_type(upstream)}': {promise!r}",
             expected=t,
             upstream=upstream,
         )
+
+
+def _without_enums(t: LiteralType) -> LiteralType:
+    """The type with strings in place of enums."""
+    result = LiteralType()
+    kind = t.WhichOneof("type")
+    if kind == "enum_type":
+        result.simple = SimpleType.STRING
+    elif kind == "collection_type":
+        result.collection_type.CopyFrom(_without_enums(t.collection_type))
+    elif kind == "map_value_type":
+        result.map_value_type.CopyFrom(_without_enums(t.map_value_type))
+    elif kind == "union_type":
+        result.union_type.variants.extend(_without_enums(variant) for variant in t.union_type.variants)
+    else:
+        result.CopyFrom(t)
+    return result
 
 
 def holds_promise(value: Any) -> bool:

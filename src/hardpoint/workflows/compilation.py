@@ -121,12 +121,37 @@ class Compilation:
                     remedy="Give them different names in with_overrides.",
                 )
             seen.add(node.id)
+        _check_order(self.name, graph)
         return graph
 
     def check_conditionals(self) -> None:
         """Raise unless every conditional has ended."""
         if self.unfinished:
             raise FlyteAssertion(f"{DANGLING} (the one named {self.unfinished[0].name!r} does not).")
+
+
+def _check_order(name: str, graph: Graph) -> None:
+    """Raise unless every node comes after nodes of the same graph, and none after itself."""
+    waits = {node.id: set(node.upstream_ids) for node in graph.nodes}
+    for node_id, upstream in waits.items():
+        unknown = sorted(upstream - waits.keys())
+        if unknown:
+            raise FlyteValidationException(
+                f"The node {node_id!r} of {name} is to run after {unknown[0]!r}, which is inside a branch or in another "
+                "workflow.",
+                remedy="Order it after the whole conditional, or after a node of its own workflow.",
+            )
+    while waits:
+        free = [node_id for node_id, upstream in waits.items() if not upstream]
+        if not free:
+            raise FlyteValidationException(
+                f"The nodes {', '.join(sorted(waits))} of {name} wait for each other.",
+                remedy="Take out one of the orderings (a >> b) between them.",
+            )
+        for node_id in free:
+            del waits[node_id]
+        for upstream in waits.values():
+            upstream.difference_update(free)
 
 
 def metadata_of(entity: Any) -> NodeMetadata:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import msgspec
 from flyteidl.core.condition_pb2 import BooleanExpression, ComparisonExpression, ConjunctionExpression, Operand
 
 __all__ = ["Comparison", "Conjunction", "Expression"]
@@ -23,6 +23,8 @@ _OPPOSITE = {"==": "!=", "!=": "==", ">": "<=", "<=": ">", "<": ">=", ">=": "<"}
 
 class Expression:
     """What `conditional(...).if_` takes."""
+
+    __slots__ = ()
 
     def __and__(self, other: Any) -> Conjunction:
         return Conjunction(self, "&", _checked(other))
@@ -58,8 +60,7 @@ def _checked(value: Any) -> Expression:
     return value
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison(Expression):
+class Comparison(msgspec.Struct, Expression, frozen=True, eq=False):
     """One comparison; at least one side is a promise.
 
     Attributes:
@@ -88,8 +89,7 @@ class Comparison(Expression):
         return f"({self.left!r} {self.sign} {self.right!r})"
 
 
-@dataclass(frozen=True, eq=False)
-class Conjunction(Expression):
+class Conjunction(msgspec.Struct, Expression, frozen=True, eq=False):
     """Two conditions joined by ``&`` or ``|``."""
 
     left: Expression

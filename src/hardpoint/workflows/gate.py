@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from flyteidl.core.workflow_pb2 import Node as NodeMessage
 
 from hardpoint._lazy import Ref
@@ -28,8 +28,7 @@ DEFAULT_TIMEOUT = timedelta(hours=1)
 _CALL_GATE = Ref("hardpoint.engine:call_gate")
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True):
     """A node that waits.
 
     Attributes:
@@ -51,8 +50,7 @@ class Gate:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Sleep(Gate):
+class Sleep(Gate, frozen=True):
     """Waits for `duration` to pass."""
 
     duration: timedelta
@@ -61,8 +59,7 @@ class Sleep(Gate):
         message.gate_node.sleep.duration.FromTimedelta(self.duration)
 
 
-@dataclass(frozen=True)
-class Signal(Gate):
+class Signal(Gate, frozen=True):
     """Waits for a value of `expected_type`, which is its output ``o0``."""
 
     expected_type: Any
@@ -78,8 +75,7 @@ class Signal(Gate):
         signal.output_variable_name = "o0"
 
 
-@dataclass(frozen=True)
-class Approval(Gate):
+class Approval(Gate, frozen=True):
     """Waits for consent, and hands its one input on.
 
     Attributes:

@@ -8,11 +8,11 @@ Wire format: https://github.com/flyteorg/flyte/blob/master/flyteidl/protos/flyte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from flyteidl.core.condition_pb2 import BooleanExpression
 from flyteidl.core.workflow_pb2 import Node as NodeMessage
 from flyteidl.core.workflow_pb2 import NodeMetadata as NodeMetadataMessage
@@ -31,8 +31,7 @@ INPUTS = ""
 """The node id under which a binding names an input of the workflow itself."""
 
 
-@dataclass(slots=True)
-class NodeMetadata:
+class NodeMetadata(msgspec.Struct):
     """How a node is to be run. None: as the entity or the platform has it.
 
     Attributes:
@@ -65,8 +64,7 @@ class NodeMetadata:
                 setattr(message, name, value)
 
 
-@dataclass(eq=False)
-class Node:
+class Node(msgspec.Struct, eq=False):
     """One step of a workflow.
 
     Attributes:
@@ -88,10 +86,10 @@ class Node:
     bindings: dict[str, BindingData]
     metadata: NodeMetadata
     sub_metadata: NodeMetadata | None = None
-    upstream: list[Node] = field(default_factory=list)
-    overrides: Overrides = field(default_factory=Overrides)
-    outputs: dict[str, Promise] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
+    upstream: list[Node] = []
+    overrides: Overrides = Overrides()
+    outputs: dict[str, Promise] = {}
+    aliases: dict[str, str] = {}
     inside: Node | None = None
 
     @property
@@ -151,14 +149,13 @@ class Node:
         return message
 
     def __getattr__(self, name: str) -> Promise:
-        outputs: Mapping[str, Promise] = self.__dict__.get("outputs", {})
+        outputs = self.outputs if not name.startswith("_") else {}
         if name in outputs:
             return outputs[name]
-        raise AttributeError(f"Node {self.__dict__.get('own_id')!r} has no output {name!r}; it has {sorted(outputs)}")
+        raise AttributeError(f"The node has no output {name!r}; it has {sorted(outputs)}")
 
 
-@dataclass(eq=False)
-class Branch:
+class Branch(msgspec.Struct, eq=False):
     """A choice between nodes: the first case whose condition holds runs, else `otherwise`, else it fails with `error`.
 
     The conditions name the inputs of the branch's own node. The nodes of the cases bind to the surrounding graph.
@@ -195,8 +192,7 @@ class Branch:
             block.error.message = self.error or ""
 
 
-@dataclass(eq=False)
-class Graph:
+class Graph(msgspec.Struct, eq=False):
     """What the body of a workflow (or of a dynamic task) came to.
 
     Attributes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+import msgspec
 from flyteidl.admin.common_pb2 import AuthRole, RawOutputDataConfig
 from flyteidl.admin.launch_plan_pb2 import (
     CONCURRENCY_LIMIT_BEHAVIOR_SKIP,
@@ -44,8 +44,7 @@ class ConcurrencyLimitBehavior(enum.IntEnum):
     """It is not started."""
 
 
-@dataclass(frozen=True)
-class ConcurrencyPolicy:
+class ConcurrencyPolicy(msgspec.Struct, frozen=True):
     """How many executions of a launch plan may run at the same time.
 
     Args:
@@ -62,8 +61,7 @@ class ConcurrencyPolicy:
         return message
 
 
-@dataclass(frozen=True)
-class LaunchPlanSettings:
+class LaunchPlanSettings(msgspec.Struct, frozen=True):
     """What a launch plan has beside its workflow; two plans of one name must agree in all of it.
 
     Args:
@@ -234,7 +232,9 @@ class LaunchPlan:
 
     def clone_with(self, name: str, **changes: Any) -> LaunchPlan:
         """A plan of another name that differs in `changes`, which are fields of `LaunchPlanSettings`."""
-        return type(self)(name, self.workflow, LaunchPlanSettings(**{**vars(self.settings), **changes}))
+        return type(self)(
+            name, self.workflow, LaunchPlanSettings(**{**msgspec.structs.asdict(self.settings), **changes})
+        )
 
     # -- as an entity --------------------------------------------------------------------------------------------------
 
@@ -351,7 +351,7 @@ def _redefined(old: WorkflowBase, new: WorkflowBase) -> bool:
 
 
 def _differences(new: LaunchPlanSettings, old: LaunchPlanSettings) -> dict[str, tuple[Any, Any]]:
-    pairs = {name: (value or None, getattr(old, name) or None) for name, value in vars(new).items()}
+    pairs = {name: (value or None, getattr(old, name) or None) for name, value in msgspec.structs.asdict(new).items()}
     return {name: pair for name, pair in pairs.items() if not _same(*pair)}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from flyteidl.admin.common_pb2 import Notification as NotificationMessage
 from flyteidl.core.execution_pb2 import WorkflowExecution
 
@@ -21,8 +21,7 @@ _TERMINAL = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """What the classes below have in common.
 
     Args:
@@ -38,8 +37,8 @@ class Notification:
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "phases", tuple(self.phases))
-        object.__setattr__(self, "recipients_email", tuple(self.recipients_email))
+        msgspec.structs.force_setattr(self, "phases", tuple(self.phases))
+        msgspec.structs.force_setattr(self, "recipients_email", tuple(self.recipients_email))
         if not self.phases:
             raise FlyteAssertion("You must specify at least one phase for a notification.")
         for phase in self.phases:
@@ -57,19 +56,19 @@ class Notification:
         return message
 
 
-class Email(Notification):
+class Email(Notification, frozen=True):
     """Mail to people."""
 
     kind = "email"
 
 
-class PagerDuty(Notification):
+class PagerDuty(Notification, frozen=True):
     """Mail to PagerDuty."""
 
     kind = "pager_duty"
 
 
-class Slack(Notification):
+class Slack(Notification, frozen=True):
     """Mail to a Slack channel."""
 
     kind = "slack"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from flyteidl.admin.common_pb2 import RawOutputDataConfig
 from flyteidl.core.security_pb2 import SecurityContext
 
@@ -13,8 +13,7 @@ from hardpoint.workflows.notification import Notification
 __all__ = ["Options"]
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What executions of a launch plan get. None: as the launch plan, or else the platform, has it.
 
     Args:

@@ -7,10 +7,10 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from flyteidl.core.workflow_pb2 import TaskNodeOverrides
 
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
@@ -39,8 +39,7 @@ _log = logging.getLogger(__name__)
 _UNSET: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(msgspec.Struct, frozen=True):
     """What a node changes in the template of its task; None: as the task has it."""
 
     requests: Resources | None = None
@@ -136,14 +135,14 @@ def apply(
     elif requests is not None and limits is None and node.overrides.limits is None:
         _log.warning("Node %s overrides requests but no limits: requests are clamped to the task's limits.", node.id)
     changed = {key: value for key, value in locals().items() if key in _FIELDS and value is not None}
-    node.overrides = replace(node.overrides, **changed)
+    node.overrides = msgspec.structs.replace(node.overrides, **changed)
     if task_config is not None:
         node.entity = _reconfigured(node.entity, task_config)
     _change_metadata(node, name, timeout, retries, interruptible)
     _change_cache(node, cache, cache_version, cache_serialize)
 
 
-_FIELDS = {field.name for field in fields(Overrides)}
+_FIELDS = frozenset(Overrides.__struct_fields__)
 
 
 def _reconfigured(task: Any, config: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 from flyteidl.admin.schedule_pb2 import DAY, HOUR, MINUTE
 from flyteidl.admin.schedule_pb2 import Schedule as ScheduleMessage
 
@@ -42,7 +42,7 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
 _OFFSET = re.compile(r"[-+]?P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?")
 
 
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True):
     """What both kinds of schedules have in common."""
 
     def proto(self) -> ScheduleMessage:
@@ -50,8 +50,7 @@ class Schedule:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class CronSchedule(Schedule):
+class CronSchedule(Schedule, frozen=True):
     """Start at times that a cron expression gives, in UTC: ``CronSchedule(schedule="*/10 * * * *")``.
 
     Args:
@@ -88,8 +87,7 @@ class CronSchedule(Schedule):
         return message
 
 
-@dataclass(frozen=True)
-class FixedRate(Schedule):
+class FixedRate(Schedule, frozen=True):
     """Start again and again after the same time: ``FixedRate(timedelta(hours=6))``.
 
     Args:
@@ -119,8 +117,7 @@ class FixedRate(Schedule):
         return message
 
 
-@dataclass(frozen=True)
-class OnSchedule:
+class OnSchedule(msgspec.Struct, frozen=True):
     """A schedule as a trigger; ``trigger=OnSchedule(schedule)`` is the same as ``schedule=schedule``.
 
     Args:

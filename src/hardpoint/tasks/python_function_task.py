@@ -285,7 +285,7 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
         from hardpoint.tasks.serialization import SERIALIZED_CONTEXT_VARIABLE
 
         # What such a task starts is serialized in its container, by the settings under which it was itself.
-        return {**super().get_environment(settings), SERIALIZED_CONTEXT_VARIABLE: settings.serialized_context}
+        return {SERIALIZED_CONTEXT_VARIABLE: settings.serialized_context, **super().get_environment(settings)}
 
     def get_config(self, settings: SerializationSettings) -> dict[str, str]:
         config = super().get_config(settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -110,80 +110,67 @@ _IS: dict[int, Callable[[pa.DataType], bool]] = {
 }
 
 
-# The text form: one line a field, `name: type`, its children on indented lines that repeat what the type says already.
+# The text form: a line a field, `name: type`, below it indented lines for the fields that a nested type has. The type of a
+# parent is cut after some 100 characters, so it is made anew from its children.
 
-_TOP = re.compile(r"(?P<name>[^\s].*?): (?P<type>.+)")
+_LINE = re.compile(r"( *)(?:child \d+, )?(.*?): (.+)")
+
+
+@dataclass
+class _Line:
+    name: str
+    type: str
+    nullable: bool
+    children: list[_Line] = field(default_factory=list)
+
+    def field(self) -> pa.Field:
+        return pa.field(self.name, _type(self.type, self.children), nullable=self.nullable)
 
 
 def _from_text(data: bytes) -> pa.Schema:
     try:
-        lines = data.decode("utf-8").split("-- ")[0].splitlines()
-        fields = []
-        for line in lines:
-            match = _TOP.fullmatch(line)
-            if match:  # children are indented
-                fields.append(_field(match["name"], match["type"]))
-        if not fields and any(line.strip() for line in lines):
-            raise ValueError("no field in it")
-    except (ValueError, UnicodeDecodeError, KeyError) as error:
+        return pa.schema([line.field() for line in _lines(data.decode("utf-8"))])
+    except (ValueError, LookupError, AttributeError, pa.ArrowException) as error:
         raise TypeTransformerFailedError(
             f"The external schema is neither Arrow IPC nor a schema's text: {error}"
         ) from error
-    return pa.schema(fields)
 
 
-def _field(name: str, text: str) -> pa.Field:
-    nullable = not text.endswith(" not null")
-    return pa.field(name, _type(text.removesuffix(" not null")), nullable=nullable)
+def _lines(text: str) -> list[_Line]:
+    top: list[_Line] = []
+    open_lists = [(-1, top)]  # by indentation
+    metadata = None
+    for raw in text.split("-- schema metadata --")[0].splitlines():
+        indent = len(raw) - len(raw.lstrip(" "))
+        if raw.strip() == "-- field metadata --":
+            metadata = indent
+            continue
+        if indent == metadata and not raw.startswith("child ", indent):
+            continue
+        metadata = None
+        match = _LINE.fullmatch(raw)
+        if match is None:
+            raise ValueError(f"{raw!r} is no field")
+        line = _Line(match[2], match[3].removesuffix(" not null"), not match[3].endswith(" not null"))
+        while open_lists[-1][0] >= indent:
+            open_lists.pop()
+        open_lists[-1][1].append(line)
+        open_lists.append((indent, line.children))
+    return top
 
 
-def _split(text: str) -> list[str]:
-    """The parts between commas that stand in no brackets."""
-    parts, depth, start = [], 0, 0
-    for position, sign in enumerate(text):
-        depth += (sign in "<([") - (sign in ">)]")
-        if sign == "," and not depth:
-            parts.append(text[start:position].strip())
-            start = position + 1
-    return [*parts, text[start:].strip()]
-
-
-def _named(text: str) -> pa.Field:
-    name, _, kind = text.partition(": ")
-    return _field(name, kind)
-
-
-def _type(text: str) -> pa.DataType:
-    match = re.fullmatch(r"(\w+)<(.*)>(?:\[(\d+)\])?|(\w+)[\[(](.*?)[\])]|(\w+)", text)
+def _type(text: str, children: list[_Line]) -> pa.DataType:
+    if children:
+        return _nested(text, [child.field() for child in children])
+    match = re.fullmatch(r"(\w+)(?:\[(.*)\]|\((.*)\)|<(.*)>)?", text)
     if match is None:
         raise ValueError(f"unknown type {text!r}")
-    if match[1]:
-        inner: list[str] = _split(match[2])
-        return _nested(match[1], inner, int(match[3] or -1))
-    if match[4]:
-        return _with_parameters(match[4], _split(match[5]))
-    return pa.null() if text == "null" else pa.type_for_alias({"double": "float64", "float": "float32"}.get(text, text))
-
-
-def _nested(name: str, inner: list[str], size: int) -> pa.DataType:
-    if name == "struct":
-        return pa.struct([_named(part) for part in inner])
-    if name == "map":
-        return pa.map_(_type(inner[0].partition(" (")[0]), _type(inner[1].partition(" (")[0]))
+    name, given = match[1], (match[2] or match[3] or match[4] or "").split(", ")
+    if name == "null":
+        return pa.null()
     if name == "dictionary":
-        given: dict[str, Any] = dict(part.split("=", 1) for part in inner)
-        return pa.dictionary(_type(given["indices"]), _type(given["values"]), ordered=given.get("ordered") == "1")
-    kinds: dict[str, Callable[[pa.Field], pa.DataType]] = {
-        "list": pa.list_,
-        "large_list": pa.large_list,
-        "list_view": pa.list_view,
-        "large_list_view": pa.large_list_view,
-        "fixed_size_list": lambda item: pa.list_(item, size),
-    }
-    return kinds[name](_named(inner[0]))
-
-
-def _with_parameters(name: str, given: list[str]) -> pa.DataType:
+        values, indices, ordered = (part.partition("=")[2] for part in given)
+        return pa.dictionary(_type(indices, []), _type(values, []), ordered=ordered == "1")
     if name == "timestamp":
         return pa.timestamp(given[0], tz=given[1].removeprefix("tz=") if len(given) > 1 else None)
     if name.startswith("decimal"):
@@ -191,4 +178,22 @@ def _with_parameters(name: str, given: list[str]) -> pa.DataType:
         return make(int(given[0]), int(given[1]))
     if name == "fixed_size_binary":
         return pa.binary(int(given[0]))
-    return pa.type_for_alias(f"{name}[{given[0]}]")
+    return pa.type_for_alias(text)
+
+
+def _nested(text: str, fields: list[pa.Field]) -> pa.DataType:
+    name = text.partition("<")[0]
+    if name == "struct":
+        return pa.struct(fields)
+    if name == "map":
+        key, item = fields[0].type
+        return pa.map_(key.type, item, keys_sorted=text.endswith(", keys_sorted>"))
+    if name == "fixed_size_list":
+        return pa.list_(fields[0], int(text[text.rindex("[") + 1 : -1]))
+    kinds: dict[str, Callable[[pa.Field], pa.DataType]] = {
+        "list": pa.list_,
+        "large_list": pa.large_list,
+        "list_view": pa.list_view,
+        "large_list_view": pa.large_list_view,
+    }
+    return kinds[name](fields[0])

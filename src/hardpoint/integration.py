@@ -220,20 +220,28 @@ class Catalogue:
         if index is None:
             index = self._build(kind)
         found = index.get(key)
-        if found is None and self._contested:
-            rivals = self._contested.get((kind, key))
-            if rivals is not None:
-                raise UserError(
-                    f"Two integrations want {kind} {key!r}: {rivals[0].name} ({rivals[0].distribution}) and "
-                    f"{rivals[1].name} ({rivals[1].distribution}).",
-                    remedy="Uninstall one of the two packages.",
-                )
+        if found is None and (kind, key) in self._contested:
+            raise self._dispute(kind, key)
         return found
 
     def entries(self, kind: str) -> Mapping[str, tuple[Integration, Any]]:
         """Every key of the mapping `kind`, over all manifests, but for those that two integrations want."""
         index = self._index.get(kind)
         return self._build(kind) if index is None else index
+
+    def disputes(self) -> list[UserError]:
+        """One error for each key that two integrations want."""
+        for kind in _KINDS:
+            self.entries(kind)
+        return [self._dispute(kind, key) for kind, key in self._contested]
+
+    def _dispute(self, kind: str, key: str) -> UserError:
+        one, other = self._contested[kind, key]
+        return UserError(
+            f"Two integrations want {kind} {key!r}: {one.name} ({one.distribution}) and {other.name} "
+            f"({other.distribution}).",
+            remedy="Uninstall one of the two packages.",
+        )
 
     def _build(self, kind: str) -> dict[str, tuple[Integration, Any]]:
         with self._lock:

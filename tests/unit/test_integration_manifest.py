@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -216,6 +217,21 @@ def test_what_two_want_is_refused_to_both_and_the_rest_works(install: Install) -
     assert found is not None
     assert (found[0].name, found[1]) == ("grabber", ":Y")
     assert "lakeq.Interval" not in fresh.entries("types")
+    assert [error.message for error in fresh.disputes()] == [caught.value.message]
+
+
+def test_the_doctor_reports_strangers(install: Install, tmp_path: Path) -> None:
+    install("crasher", "import no_such_library", target="crasher:integration")
+    install("grabber", _manifest("grabber", 'types={"lakeq.Interval": ":X"}'), target="grabber:integration")
+    ran = subprocess.run(
+        [sys.executable, "-m", "hardpoint.cli.main", "doctor"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "broken  crasher (crasher:integration): ModuleNotFoundError: No module named 'no_such_library'" in ran.stdout
+    assert "disputed  Two integrations want types 'lakeq.Interval'" in ran.stdout
 
 
 def test_a_package_is_found_by_its_own_name(install: Install) -> None:

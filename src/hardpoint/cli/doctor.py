@@ -91,16 +91,17 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _as_json(reports: list[Report], broken: list[Broken]) -> str:
+def _as_json(reports: list[Report], broken: list[Broken], disputes: list[UserError]) -> str:
     data: dict[str, Any] = {
         **_surroundings(),
         "integrations": [asdict(report) for report in reports],
         "broken": [{"name": b.name, "target": b.target, "error": _words(b.error)} for b in broken],
+        "disputed": [error.message for error in disputes],
     }
     return json.dumps(data, indent=2)
 
 
-def _show(reports: list[Report], broken: list[Broken]) -> None:
+def _show(reports: list[Report], broken: list[Broken], disputes: list[UserError]) -> None:
     for key, value in _surroundings().items():
         click.echo(f"{key + ':':15} {value}")
     click.echo()
@@ -120,6 +121,8 @@ def _show(reports: list[Report], broken: list[Broken]) -> None:
         click.echo("No integrations are installed.")
     for item in broken:
         click.echo(f"{click.style('broken', fg='red')}  {item.name} ({item.target}): {_words(item.error)}")
+    for error in disputes:
+        click.echo(f"{click.style('disputed', fg='red')}  {error.message} {error.remedy}")
 
 
 @click.command(
@@ -138,15 +141,16 @@ def doctor(as_json: bool, name: str | None) -> int:
 
     With NAME, only that one.
     """
-    integrations, broken = catalogue.all(), catalogue.broken
+    integrations, broken, disputes = catalogue.all(), catalogue.broken, catalogue.disputes()
     if name is not None:
+        disputes = []
         broken = [b for b in broken if b.name == name]
         integrations = [] if broken else [catalogue.get(name)]
     reports = [_report(integration) for integration in integrations]
     if as_json:
-        click.echo(_as_json(reports, broken))
+        click.echo(_as_json(reports, broken, disputes))
     else:
-        _show(reports, broken)
+        _show(reports, broken, disputes)
     unusable = name is not None and (bool(broken) or not reports[0].usable)
     if unusable and not as_json:
         for sentence in reports[0].missing if reports else ():

@@ -68,7 +68,7 @@ class ProtobufTransformer(TypeTransformer[Message]):
             plain = json_format.MessageToDict(value)
         except (json_format.Error, TypeError) as error:
             raise TypeTransformerFailedError(f"{describe_type(t)} has no JSON form here: {error}") from error
-        return plain if isinstance(plain, dict) else {_ALONE: plain}
+        return {_ALONE: plain} if value.DESCRIPTOR.full_name in _NO_OBJECT else plain
 
     def from_plain(self, data: Any, t: Any) -> Any:
         return self._parse(data, t)
@@ -106,6 +106,7 @@ class ProtobufTransformer(TypeTransformer[Message]):
         return found
 
 
+# A `Value` may be an object, and is treated as one that is not, so that it comes back as it was.
 _NO_OBJECT = frozenset(
     f"google.protobuf.{name}"
     for name in (

@@ -50,7 +50,7 @@ def _subject(t: Any) -> Any:
 
 def _belongs(value: Any, cls: Any) -> bool:
     """Whether a value is of a class. A class that was pickled by value comes back as another one of the same name."""
-    if not isinstance(cls, type) or getattr(cls, "_is_protocol", False) or isinstance(value, cls):
+    if cls is Any or not isinstance(cls, type) or getattr(cls, "_is_protocol", False) or isinstance(value, cls):
         return True
     names = {cls.__module__, "__main__"}
     return any(k.__qualname__ == cls.__qualname__ and k.__module__ in names for k in type(value).__mro__)

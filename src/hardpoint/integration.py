@@ -47,7 +47,8 @@ class Integration:
         requires: Import names that must be there before the code is loaded.
         supports: Version ranges of those libraries, as requirement strings; checked before the code is loaded.
         types: Public path of a Python type -> `TypeTransformer`.
-        datasets: Public path of a dataframe type -> its `StructuredDatasetEncoder`s and `StructuredDatasetDecoder`s.
+        datasets: Public path of a dataframe type -> its `StructuredDatasetEncoder`s and `StructuredDatasetDecoder`s; with
+            a scheme before it (``"bq://pandas.DataFrame"``) those for URIs of this scheme alone.
         renderers: Public path of a Python type -> `Renderable`.
         task_plugins: Task config class -> task class.
         connectors: Task type -> connector class.

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -107,6 +110,51 @@ def test_arrow(store: Store) -> None:
     assert uri.startswith(store.files.raw_output_prefix)
     assert names(store, uri) == {"00000"}
     assert TypeEngine.to_python_value(None, literal, pa.Table).equals(TABLE)
+    assert open_source(f"{uri}/00000", store.files).table().equals(TABLE)
+
+
+def test_large_reads_are_several_requests(s3: S3) -> None:
+    bucket = s3.make_bucket(f"t{uuid4().hex[:12]}")
+    files = FileAccess(f"{bucket}/raw", settings=s3_settings(s3))
+    table = pa.table({"a": np.random.default_rng(0).random(3_000_000)})
+    write(table, f"{bucket}/large", files)
+    assert files.size(f"{bucket}/large") > 20 << 20
+    assert open_source(f"{bucket}/large", files).table().equals(table)
+
+
+class Web(BaseHTTPRequestHandler):
+    """Serves one file, with or without ranges."""
+
+    ranges = True
+    data = b""
+
+    def do_GET(self) -> None:
+        data, wanted = self.data, self.headers.get("Range", "")
+        if self.ranges and wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            data = self.data[int(first) : int(last) + 1]
+        self.send_response(206 if self.ranges and wanted else 200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_the_web(local: Store, ranges: bool) -> None:
+    write(TABLE, f"{local.base}/x", local.files)
+    handler = type("Handler", (Web,), {"ranges": ranges, "data": Path(f"{local.base}/x/00000").read_bytes()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        uri = f"http://127.0.0.1:{server.server_port}/data/x.parquet?token=1"
+        assert open_source(uri, local.files).table().equals(TABLE)
+        assert next(open_source(uri, local.files).batches(10, ["a"])).num_rows == 4
+        server.shutdown()
 
 
 def test_a_stream_of_batches(store: Store) -> None:
@@ -212,8 +260,6 @@ def test_only_partitions_that_can_match_are_opened(store: Store, filters: Any) -
 
 
 def test_one_column_of_many_fetches_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numpy as np
-
     files = FileAccess(f"memory://{uuid4().hex}/raw")
     uri = f"memory://{uuid4().hex}/wide"
     random = np.random.default_rng(0)

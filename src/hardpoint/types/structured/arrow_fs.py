@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["arrow_filesystem", "local_filesystem", "remote_filesystem"]
 
 
+_AT_ONCE = 8 << 20  # bytes of one request; larger reads become several requests at the same time
+
+
 class _Ranges(io.RawIOBase):
     """A remote file of which exactly those bytes are fetched that are asked for.
 
@@ -26,8 +29,14 @@ class _Ranges(io.RawIOBase):
 
     def __init__(self, filesystem: Any, path: str, size: int | None) -> None:
         self._filesystem, self._path = filesystem, path
-        self._size = int(filesystem.size(path)) if size is None else size
+        self._size = self._ask_size() if size is None else size
         self._position = 0
+
+    def _ask_size(self) -> int:
+        size = self._filesystem.size(self._path)
+        if size is None:
+            raise OSError(f"{self._path} does not tell how long it is, and parquet is read from its end.")
+        return int(size)
 
     def readable(self) -> bool:
         return True
@@ -47,12 +56,28 @@ class _Ranges(io.RawIOBase):
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        end = self._size if size is None or size < 0 else min(self._position + size, self._size)
-        if end <= self._position:
+        start = self._position
+        end = self._size if size is None or size < 0 else min(start + size, self._size)
+        if end <= start:
             return b""
-        data: bytes = self._filesystem.cat_file(self._path, start=self._position, end=end)
-        self._position += len(data)
+        if self._filesystem.async_impl and end - start > _AT_ONCE:
+            starts = list(range(start, end, _AT_ONCE))
+            ends = [*starts[1:], end]
+            parts = self._filesystem.cat_ranges([self._path] * len(starts), starts, ends, on_error="raise")
+            data = b"".join(map(self._checked, parts, starts, ends))
+        else:
+            data = self._checked(self._filesystem.cat_file(self._path, start=start, end=end), start, end)
+        self._position = end
         return data
+
+    def _checked(self, data: bytes, start: int, end: int) -> bytes:
+        if len(data) == end - start:
+            return data
+        if len(data) == self._size:  # a web server that does not know ranges
+            return data[start:end]
+        raise OSError(
+            f"{self._path} gave {len(data)} bytes for the {end - start} from {start} on; it has changed, or was cut."
+        )
 
 
 class _RangeHandler(pafs.FSSpecHandler):  # type: ignore[misc]

@@ -49,7 +49,7 @@ def as_arrow(data: Any) -> pa.Table | pa.RecordBatchReader:
 # Writing
 
 
-def write(data: Any, uri: str, files: FileAccessLike, options: WriteOptions = DEFAULT) -> None:
+def write(data: Any, uri: str, files: FileAccessLike, options: WriteOptions = DEFAULT, *, fresh: bool = False) -> None:
     """Write a table, or a stream of batches that is never held as a whole, to a folder.
 
     The numbered files that an earlier write left there are replaced; with `partition_by`, the partitions that it has.
@@ -59,6 +59,7 @@ def write(data: Any, uri: str, files: FileAccessLike, options: WriteOptions = DE
         uri: The folder.
         files: Storage.
         options: How.
+        fresh: Nothing can be there yet, so nobody needs to look.
 
     Raises:
         UserError: there is other data in the folder, which a reader would mix with this.
@@ -68,7 +69,7 @@ def write(data: Any, uri: str, files: FileAccessLike, options: WriteOptions = DE
     if options.partition_by:
         _write_partitions(source, uri, files, options)
         return
-    before = _numbered_files(uri, files)
+    before = set() if fresh else _numbered_files(uri, files)
     count = 0
     pieces = _pieces(source, options)
     piece = next(pieces, None)

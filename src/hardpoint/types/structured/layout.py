@@ -94,11 +94,11 @@ def discover(uri: str, files: FileAccessLike, accept: Callable[[str], bool] = la
 
     def list_there(filesystem: Any, path: str) -> Files:
         path = path.rstrip("/")
-        found = {name: int(info.get("size") or 0) for name, info in filesystem.find(path, detail=True).items()}
+        found = {name: info.get("size") for name, info in filesystem.find(path, detail=True).items()}
         pattern = None
         if not found and _is_pattern(path):
             path, _, pattern = path.rpartition("/")
-            found = {name: int(info.get("size") or 0) for name, info in filesystem.find(path, detail=True).items()}
+            found = {name: info.get("size") for name, info in filesystem.find(path, detail=True).items()}
         return _select(uri, filesystem, path, found, pattern, accept)
 
     return reading(uri, files, list_there)
@@ -113,7 +113,7 @@ def _local(uri: str, path: str, accept: Callable[[str], bool]) -> Files:
     if not os.path.exists(path) and _is_pattern(path):
         path, _, pattern = path.rpartition("/")
     if os.path.isdir(path):
-        found = {f"{path}/{file.relative}": file.size for file in find(path)[0]}
+        found: dict[str, int | None] = {f"{path}/{file.relative}": file.size for file in find(path)[0]}
     elif os.path.isfile(path) and pattern is None:
         found = {path: os.path.getsize(path)}
     else:
@@ -125,19 +125,20 @@ def _select(
     uri: str,
     filesystem: Any,
     root: str,
-    found: dict[str, int],
+    found: dict[str, int | None],
     pattern: str | None,
     accept: Callable[[str], bool],
 ) -> Files:
     base = root.strip("/")
+    sizes = {name: int(size) for name, size in found.items() if size is not None}
     if pattern is None and [name.strip("/") for name in found] == [base]:
-        return Files(uri, filesystem, root, list(found), found)
+        return Files(uri, filesystem, root, list(found), sizes)
     relative = {name: name.strip("/")[len(base) :].strip("/") for name in found}
     paths = [
         name
         for name, below in relative.items()
         # An empty object is how some stores mark a folder, and never a data file.
-        if found[name] and not is_hidden(below) and accept(below.rpartition("/")[2])
+        if found[name] != 0 and not is_hidden(below) and accept(below.rpartition("/")[2])
     ]
     if pattern is not None:
         paths = [name for name in paths if "/" not in relative[name] and fnmatch(relative[name], pattern)]
@@ -151,7 +152,7 @@ def _select(
     keys = dict.fromkeys(
         part.partition("=")[0] for name in paths for part in relative[name].split("/")[:-1] if "=" in part
     )
-    return Files(uri, filesystem, root, _in_order(paths), found, common, tuple(keys))
+    return Files(uri, filesystem, root, _in_order(paths), sizes, common, tuple(keys))
 
 
 def _in_order(paths: Iterable[str]) -> list[str]:

@@ -58,7 +58,7 @@ class ParquetEncoder(StructuredDatasetEncoder[T]):
         if missing:
             raise MissingColumnsError(missing, data.schema.names, f"The {type(frame).__qualname__}")
         uri = structured_dataset.uri or ctx.file_access.get_random_remote_directory()
-        write(data, uri, ctx.file_access, structured_dataset.write_options)
+        write(data, uri, ctx.file_access, structured_dataset.write_options, fresh=not structured_dataset.uri)
         return DatasetLiteral(
             uri=uri, metadata=StructuredDatasetMetadata(structured_dataset_type=structured_dataset_type)
         )

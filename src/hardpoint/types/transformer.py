@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -197,9 +196,11 @@ class _Loop:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        import asyncio  # a quarter of the time that importing a module with one task takes, and few need it
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

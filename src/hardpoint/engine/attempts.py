@@ -164,7 +164,7 @@ def attempts(
 
 
 def _once(run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], attempt: Attempt) -> Outputs:
-    ctx = run.context(path, task.name, attempt.number, deck=task.enable_deck, prefix=attempt.prefix)
+    ctx = run.context(path, task, attempt.number, attempt.prefix)
     try:
         return _literals(dispatch(task, inputs, ctx=ctx))
     finally:
@@ -241,7 +241,7 @@ async def _once_on_loop(
         if not task.is_async:
             made: Outputs = await run.workers.run(lambda: _once(run, path, task, inputs, attempt), policy.timeout)
             return made
-        ctx = run.context(path, task.name, attempt.number, deck=task.enable_deck, prefix=attempt.prefix)
+        ctx = run.context(path, task, attempt.number, attempt.prefix)
         try:
             async with run.slots:
                 return _literals(await asyncio.wait_for(adispatch(task, inputs, ctx=ctx), policy.timeout))

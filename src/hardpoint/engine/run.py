@@ -19,6 +19,7 @@ from hardpoint.engine.events import Listener, NodeEvent, Silent
 from hardpoint.engine.store import RunStore, StartedNode, pack, unpack
 from hardpoint.engine.workers import Workers
 from hardpoint.idl import Literal
+from hardpoint.secrets import REQUESTS
 from hardpoint.settings import settings
 from hardpoint.storage import FileAccess
 
@@ -116,23 +117,28 @@ class Run:
             self._cache = LocalCache(self.options.state_dir)
         return self._cache
 
-    def context(self, path: str, task: str, attempt: int, *, deck: bool = False, prefix: str = "") -> FlyteContext:
+    def context(self, path: str, task: Any, attempt: int, prefix: str = "") -> FlyteContext:
         """The context in which one attempt of a node runs.
 
         Args:
+            path: The node.
+            task: Its task.
+            attempt: 0 for the first.
             prefix: Where its raw data goes; empty for the run's own folder.
         """
+        deck = task.enable_deck
         files = FileAccess(prefix) if prefix else self.files
         folder = f"{self.prefix}/{path}" if self.prefix else ""
         checkpoint = f"{folder}/checkpoint-{attempt}" if folder else None
         params = ExecutionParameters(
-            TaskIdentity(execution=self.id, node=path, attempt=attempt, task_name=task),
+            TaskIdentity(execution=self.id, node=path, attempt=attempt, task_name=task.name),
             raw_output_prefix=files.raw_output_prefix,
             output_metadata_prefix=folder if deck and folder else None,
             checkpoint_prefix=checkpoint,
             previous_checkpoint=f"{folder}/checkpoint-{attempt - 1}" if folder and attempt else None,
             enable_deck=deck,
             execution_date=self.started,
+            **{REQUESTS: getattr(task, "secret_requests", ())},
         )
         return self._outer.new(mode=Mode.LOCAL_WORKFLOW_EXECUTION, params=params, files=files, compilation=None)
 

@@ -189,7 +189,7 @@ async def _run_branch(run: Run, branch: Branch, inputs: Outputs, values: Values,
 
 async def _run_dynamic(run: Run, path: str, task: Any, inputs: Outputs) -> Outputs:
     """Compile a dynamic task's body on its real inputs, in a thread as other user code, and run what comes out."""
-    context = run.context(path, task.name, 0).new(mode=Mode.LOCAL_DYNAMIC_TASK_EXECUTION)
+    context = run.context(path, task, 0).new(mode=Mode.LOCAL_DYNAMIC_TASK_EXECUTION)
 
     def compile_it() -> Graph:
         with FlyteContextManager.use(context):

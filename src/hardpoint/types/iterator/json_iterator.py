@@ -187,17 +187,17 @@ class JSONIterator(Iterator[Any]):
                 stream = stack.enter_context(_arrow().CompressedInputStream(stream, "zstd"))
             elif head.startswith(_BOM):
                 stream.seek(len(_BOM))
-            self._lines = iter(io.BufferedReader(stream, _BUFFER))
+            self._lines = stack.enter_context(io.BufferedReader(stream, _BUFFER))
             self._stack = stack.pop_all()
         return self._lines
 
     def close(self) -> None:
         """Close the file. What was not read is not read any more."""
         with self._lock:
-            self._lines = iter(())
             if self._stack is not None:
                 stack, self._stack = self._stack, None
                 stack.close()
+            self._lines = iter(())
 
     def __enter__(self) -> Self:
         return self

@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from hardpoint.tasks.task import task as task
     from hardpoint.types.annotations import FlyteAnnotation as FlyteAnnotation
     from hardpoint.types.annotations import HashMethod as HashMethod
-    from hardpoint.types.directory import BatchSize as BatchSize
     from hardpoint.types.columns import kwtypes as kwtypes
+    from hardpoint.types.directory import BatchSize as BatchSize
     from hardpoint.types.directory import FlyteDirectory as FlyteDirectory
     from hardpoint.types.file import FlyteFile as FlyteFile
-    from hardpoint.types.iterator import FlyteIterator as FlyteIterator
     from hardpoint.types.iterator import JSON as JSON
+    from hardpoint.types.iterator import FlyteIterator as FlyteIterator
     from hardpoint.types.schema import FlyteSchema as FlyteSchema
     from hardpoint.types.structured import StructuredDataset as StructuredDataset
     from hardpoint.workflows.condition import conditional as conditional

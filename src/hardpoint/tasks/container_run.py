@@ -40,20 +40,17 @@ def run_container(task: ContainerTask, inputs: Mapping[str, Any]) -> Any:
             remedy="Install Docker, or run the task on a cluster.",
             task=task.name,
         )
-    with tempfile.TemporaryDirectory(prefix="hardpoint-container-", ignore_cleanup_errors=True) as folder:
-        outputs = Path(folder) / "outputs"
-        outputs.mkdir()
-        outputs.chmod(0o777)  # whoever the container runs as has to write there
+    # Outputs that are files have to outlive this call; inputs need not.
+    outputs = Path(
+        tempfile.mkdtemp(prefix="outputs-", dir=FlyteContextManager.current_context().params.working_directory)
+    )
+    outputs.chmod(0o777)  # whoever the container runs as has to write there
+    with tempfile.TemporaryDirectory(prefix="hardpoint-container-") as folder:
         arguments = [program, "run", "--rm", *_options(task, inputs, Path(folder), outputs)]
         arguments += [_image(task), *(substitute(task, word, inputs) for word in (*task.command, *task.arguments))]
         _run(task, arguments)
-        if not task.interface.outputs:
-            return None
-        # Files that are outputs have to outlive this folder.
-        kept = Path(FlyteContextManager.current_context().params.working_directory) / "outputs"
-        shutil.copytree(outputs, kept, dirs_exist_ok=True)
-    values = tuple(read_output(task.name, name, t, kept / name) for name, t in task.interface.outputs.items())
-    return values[0] if len(values) == 1 else values
+    values = tuple(read_output(task.name, name, t, outputs / name) for name, t in task.interface.outputs.items())
+    return values[0] if len(values) == 1 else values or None
 
 
 def _image(task: ContainerTask) -> str:

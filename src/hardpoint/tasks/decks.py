@@ -6,7 +6,7 @@ import inspect
 import logging
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from hardpoint.context import FlyteContext
@@ -28,7 +28,7 @@ class Recorder:
     def __init__(self, task: Dispatchable, context: FlyteContext) -> None:
         self._task, self._context = task, context
         self._fields = frozenset(task.deck_fields)
-        self._part: timeit | None = None
+        self._part: AbstractContextManager[Any] | None = None
         context.params.enable_deck = True
         if DeckField.TIMELINE in self._fields:
             self._guarded(lambda: context.params.timeline_deck)
@@ -55,12 +55,13 @@ class Recorder:
         Deck(DeckField.SOURCE_CODE.value, SourceCodeRenderer().to_html(source))
 
     def part(self, name: str) -> AbstractContextManager[Any]:
-        """Record how long a block takes."""
-        return timeit(name)
+        """Record how long a block takes, if there is a timeline."""
+        return timeit(name) if DeckField.TIMELINE in self._fields else nullcontext()
 
     def begin(self, name: str) -> None:
         """Start a part that `end` ends."""
-        self._part = timeit(name).__enter__()
+        self._part = self.part(name)
+        self._part.__enter__()
 
     def end(self) -> None:
         """End the part that was begun, if it has not ended."""

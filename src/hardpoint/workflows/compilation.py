@@ -127,7 +127,7 @@ class Compilation:
     def check_conditionals(self) -> None:
         """Raise unless every conditional has ended."""
         if self.unfinished:
-            raise FlyteAssertion(f"{DANGLING} (the one named {self.unfinished[0].name!r} does not).")
+            raise FlyteAssertion(f"{DANGLING} (the one named {self.unfinished[-1].name!r} does not).")
 
 
 def _check_order(name: str, graph: Graph) -> None:

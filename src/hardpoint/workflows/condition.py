@@ -263,12 +263,13 @@ def _operand(side: Any, other: Any) -> Operand:
         return Operand(var=_variable(side))
     if type(side) is int and isinstance(other, Promise) and unannotated(type_of(other)) is float:
         side = float(side)  # the control plane does not compare an integer with a float
-    scalar = TypeEngine.codec(type(side)).encode(side).scalar
-    kind = scalar.WhichOneof("value")
-    if kind == "primitive":
-        return Operand(primitive=scalar.primitive)
-    if kind == "none_type":
-        return Operand(scalar=scalar)
+    if not isinstance(side, list | tuple | dict | set):
+        scalar = TypeEngine.codec(type(side)).encode(side).scalar
+        kind = scalar.WhichOneof("value")
+        if kind == "primitive":
+            return Operand(primitive=scalar.primitive)
+        if kind == "none_type":
+            return Operand(scalar=scalar)
     raise FlyteAssertion(f"A promise is compared with {describe_value(side)}; only primitive values can be compared.")
 
 

@@ -185,6 +185,8 @@ class MapTask(Mapped, PythonTask[Any]):
         module, function = _module_and_name(target)
         kwargs.setdefault("metadata", target.metadata)
         kwargs.setdefault("security_ctx", target.security_context)
+        kwargs.setdefault("enable_deck", target.enable_deck)
+        kwargs.setdefault("deck_fields", target.deck_fields)
         super().__init__(
             task_type=target.task_type,
             name=f"{module}.map_{function}_{digest}-arraynode",

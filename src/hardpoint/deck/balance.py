@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 __all__ = ["balanced"]
 
 _TOKEN = re.compile(
     r"<!--.*?-->"
-    r"|<(?:[!?]|/(?![a-zA-Z]))[^>]*+>"  # a doctype, or what browsers take for a comment
-    r"|<(?P<end>/?)(?P<tag>[a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')|=)*+>",
+    r"|<(?:!(?!--)|\?|/(?![a-zA-Z]))[^>]*+>"  # a doctype, or what browsers take for a comment
+    r"|<(?P<end>/?)(?P<tag>[a-zA-Z][^\s/>]*+)(?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')|=)*+>"
+    r"|<(?P<unfinished>[a-zA-Z/!?])",
     re.DOTALL,
 )
 # https://html.spec.whatwg.org/multipage/syntax.html#void-elements
@@ -32,16 +34,25 @@ def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
     """
     end = len(html) if limit is None else min(limit, len(html))
     open_tags: list[str] = []
+    counts: Counter[str] = Counter()  # of each in `open_tags`
     kept: list[str] = []
     position = 0  # up to here the fragment is in `kept`
     cursor = 0
-    while (token := _TOKEN.search(html, cursor)) is not None and token.end() <= end:
+    while (token := _TOKEN.search(html, cursor)) is not None and token.start() < end:
+        if token["unfinished"] or token.end() > end:
+            end = token.start()  # of an unfinished tag, browsers take all that follows for a part
+            break
         cursor = token.end()
         tag = (token["tag"] or "").lower()
         if token["end"]:
             kept.append(html[position : token.start()])
-            position = cursor if tag not in open_tags else token.start()
-            while tag in open_tags and (inner := open_tags.pop()) != tag:
+            opened = counts[tag] > 0
+            position = token.start() if opened else cursor
+            while opened:
+                inner = open_tags.pop()
+                counts[inner] -= 1
+                if inner == tag:
+                    break
                 kept.append(_closed(inner))
         elif tag in _RAW:
             closing = re.compile(rf"</{tag}(?=[\s/>])[^>]*>", re.IGNORECASE).search(html, cursor)
@@ -51,8 +62,8 @@ def balanced(html: str, limit: int | None = None) -> tuple[str, bool]:
             cursor = closing.end()
         elif tag and tag not in _VOID:
             open_tags.append(tag)
-    # Between the last whole token and the end there may be text, but no part of a tag.
-    stop = end if end <= cursor else _text_end(html, cursor, end)
+            counts[tag] += 1
+    stop = _text_end(html, cursor, end)
     kept.append(html[position:stop])
     kept.extend(_closed(tag) for tag in reversed(open_tags))
     return "".join(kept), stop < len(html)
@@ -63,12 +74,7 @@ def _closed(tag: str) -> str:
 
 
 def _text_end(html: str, start: int, end: int) -> int:
-    """Where the text that begins at `start` has to stop, so that no tag and no character reference is cut in two."""
-    bracket = html.find("<", start, end)
-    while bracket != -1 and not re.match(r"[a-zA-Z/!?]", html[bracket + 1 : bracket + 2] or "a"):
-        bracket = html.find("<", bracket + 1, end)
-    if bracket != -1:
-        return bracket
+    """Where the text between two places has to stop, so that no character reference is cut in two."""
     if end < len(html):
         reference = html.rfind("&", max(start, end - 32), end)
         if reference != -1 and ";" not in html[reference:end]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -88,3 +89,15 @@ def test_any_fragment_comes_out_nested(html: str, limit: int | None) -> None:
     assert cut or limit is None or len(html) <= limit
     if limit is None:
         assert balanced(result)[0] == result
+
+
+@pytest.mark.parametrize(
+    "piece", ["<a ", "<!--", "<a b='", "<a b='>' ", "</b>", "<p></b>", "<b><i></b>", "<script>", "<", "&"]
+)
+def test_the_work_grows_with_the_length_and_no_faster(piece: str) -> None:
+    def seconds(count: int) -> float:
+        start = time.process_time()
+        balanced(piece * count)
+        return time.process_time() - start
+
+    assert seconds(80_000) < 20 * max(min(seconds(10_000) for _ in range(3)), 0.005)

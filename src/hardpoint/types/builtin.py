@@ -40,6 +40,22 @@ FORMS: dict[str, Ref] = {
 """Generic forms, by the path of their origin."""
 
 TYPES: dict[str, Ref] = {
+    "builtins.bytes": Ref("hardpoint.types.pickle.transformer:BytesTransformer"),
+    "os.PathLike": Ref("hardpoint.types.file.transformer:FlyteFilePathTransformer"),
+    "pathlib.Path": Ref("hardpoint.types.path:PathTransformer"),
+    "typing.TextIO": Ref("hardpoint.types.file.transformer:TextIOTransformer"),
+    "typing.BinaryIO": Ref("hardpoint.types.file.transformer:BinaryIOTransformer"),
+    "numpy.ndarray": Ref("hardpoint.types.numpy.transformer:NumpyArrayTransformer"),
+    "hardpoint.types.file.file.FlyteFile": Ref("hardpoint.types.file.transformer:FlyteFilePathTransformer"),
+    "hardpoint.types.directory.directory.FlyteDirectory": Ref(
+        "hardpoint.types.directory.transformer:FlyteDirToMultipartBlobTransformer"
+    ),
+    "hardpoint.types.iterator.json_iterator.JSONIterator": Ref(
+        "hardpoint.types.iterator.transformer:JSONIteratorTransformer"
+    ),
+    "hardpoint.types.pickle.marker.FlytePickle": PICKLE,
+    "hardpoint.types.schema.schema.FlyteSchema": Ref("hardpoint.types.schema.transformer:FlyteSchemaTransformer"),
+    "hardpoint.types.error.FlyteError": Ref("hardpoint.types.error:ErrorTransformer"),
     "google.protobuf.message.Message": Ref("hardpoint.types.protobuf:ProtobufTransformer"),
     "pydantic.main.BaseModel": Ref("hardpoint.types.pydantic:PydanticTransformer"),
     "hardpoint.types.structured.dataset.StructuredDataset": STRUCTURED,

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hardpoint.cli.shell import MISSING, Command, say, table
+from hardpoint.cli.shell import MISSING, Command, say, style, table
 from hardpoint.errors import UserError
 from hardpoint.integration import Broken, Integration, catalogue
 
@@ -108,7 +108,7 @@ def _show(reports: list[Report], broken: list[Broken], disputes: list[UserError]
     rows = [
         [
             report.name,
-            click.style("ok", fg="green") if report.usable else click.style("missing", fg="yellow"),
+            style("ok", fg="green") if report.usable else style("missing", fg="yellow"),
             ", ".join(f"{name} {version}" for name, version in report.found.items()) or "-",
             ", ".join(report.supports) or "-",
             report.remedy or "",
@@ -120,9 +120,9 @@ def _show(reports: list[Report], broken: list[Broken], disputes: list[UserError]
     elif not broken:
         click.echo("No integrations are installed.")
     for item in broken:
-        click.echo(f"{click.style('broken', fg='red')}  {item.name} ({item.target}): {_words(item.error)}")
+        click.echo(f"{style('broken', fg='red')}  {item.name} ({item.target}): {_words(item.error)}")
     for error in disputes:
-        click.echo(f"{click.style('disputed', fg='red')}  {error.message} {error.remedy}")
+        click.echo(f"{style('disputed', fg='red')}  {error.message} {error.remedy}")
 
 
 @click.command(

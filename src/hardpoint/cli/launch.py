@@ -22,7 +22,7 @@ from hardpoint.errors import MissingDependencyError
 from hardpoint.idl import Literal
 from hardpoint.settings import override
 
-__all__ = ["Launch"]
+__all__ = ["Launch", "record_of"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Launch:
             UserError: there is no such run.
             click.UsageError: it was not started by this command, or what it ran is not there any more.
         """
-        record = _record(settings["resume"])
+        record = record_of(settings["resume"])
         if record.command is None:
             raise click.UsageError(
                 f"Run {record.id} was not started by hardpoint run; name its file: "
@@ -80,7 +80,7 @@ class Launch:
             UserError: there is no such run.
             click.UsageError: it is of something else, or it still goes on.
         """
-        record = _record(self.settings["resume"])
+        record = record_of(self.settings["resume"])
         if record.name != self.entity.name:
             raise click.UsageError(f"Run {record.id} is one of {record.name}, not of {self.entity.name}.")
         if record.status == "running":
@@ -123,12 +123,12 @@ class Launch:
                 click.echo(report.outcome(run, "aborted", resume=again))
             return INTERRUPTED
         except Exception as error:
-            click.echo(report.failure(error, again), err=True)
+            click.echo(report.failure(error, report.decks_of(run) if recorded else {}, again), err=True)
             if as_json:
                 click.echo(report.outcome(run, "failed", error=f"{type(error).__name__}: {error}", resume=again))
             return MISSING if isinstance(error, MissingDependencyError) else FAILED
         decks = report.decks_of(run) if recorded else {}
-        text = report.success(run, result.literals, decks, as_json=as_json)
+        text = report.success(result, decks, as_json=as_json)
         if text:
             click.echo(text)
         return 0
@@ -146,7 +146,8 @@ class Launch:
         return changed
 
 
-def _record(run: str) -> RunRecord:
+def record_of(run: str) -> RunRecord:
+    """The record of a run."""
     store = RunStore()
     try:
         return store.run(run)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from hardpoint.cli.shell import length
+from hardpoint.cli.shell import length, task_name
 from hardpoint.engine.events import NodeEvent
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _MARKS = {"succeeded": "✓", "failed": "✗", "running": "●", "retrying": "�
 _ASCII = {"✓": "+", "✗": "x", "●": "*", "↻": "~", "…": "."}
 _MAP_INTERVAL = 5.0
 """Seconds between two lines about the same map."""
+_NAME_WIDTH = 32
 _REFRESH = 8
 """Pictures a second."""
 
@@ -88,7 +89,7 @@ class Lines(Quiet):
 
 def describe(event: NodeEvent) -> list[str]:
     """An event in words: node, task, state, and what else there is to say."""
-    parts = [f"{event.path:6}", event.name, event.state]
+    parts = [f"{event.path:6}", task_name(event.name), event.state]
     if event.total:
         parts.append(f"{event.done}/{event.total}")
     if event.cached:
@@ -179,12 +180,14 @@ class LiveView(Quiet):
         ascii_only = console is not None and not console.encoding.lower().startswith("utf")
         for row in shown:
             event = row.event
+            name = task_name(event.name).rpartition(".")[2]
+            name = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 3]}..."
             mark = _MARKS.get(event.state, " ")
             mark = _ASCII.get(mark, mark) if ascii_only else mark
             color = _COLORS.get(event.state, "")
             grid.add_row(
                 Text(f"{mark} {event.path}", color),
-                Text(event.name),
+                Text(name),
                 Text(event.state, color),
                 self._detail(row, ascii_only),
             )

@@ -97,8 +97,22 @@ class FileGroup(Group):
         leading = args[0] if args else ""
         wants_help = leading in ctx.help_option_names
         if not wants_help and (leading.startswith("-") or (not args and not ctx.resilient_parsing)):
-            args.insert(0, self.loaded.default())
+            args.insert(0, self._name(ctx, args))
         return super().parse_args(ctx, args)
+
+    def _name(self, ctx: click.Context, args: list[str]) -> str:
+        """What is meant where no name is given: what the run that is resumed was a run of, else the one workflow."""
+        given = [right for left, right in zip(args, args[1:], strict=False) if left == "--resume"]
+        resumed = given[0] if given else ctx.parent and ctx.parent.params.get("resume")
+        if resumed:
+            from hardpoint.cli.launch import record_of
+
+            wanted = record_of(resumed).name
+            for name, entity in self.loaded.own.items():
+                if entity.name == wanted:
+                    return name
+        name: str = self.loaded.default()
+        return name
 
     def summary(self, ctx: click.Context, name: str) -> str:
         return self.loaded.own[name].python_interface.docstring.short or ""

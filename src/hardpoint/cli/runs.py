@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hardpoint.cli.shell import Group, length, table
+from hardpoint.cli.shell import Group, length, style, table, task_name
 
 if TYPE_CHECKING:
     from hardpoint.engine.store import NodeRecord, RunRecord, RunStore
@@ -75,7 +75,7 @@ def list_runs(limit: int, as_json: bool) -> None:
         click.echo(to_json([_run_facts(record) for record in found]))
     elif found:
         rows = [[r.id, _state(r.status), ago(r.started), _took(r.started, r.ended, r.status), r.name] for r in found]
-        click.echo(table(rows, ("run", "state", "started", "took", "what")))
+        click.echo(table(rows, ("run", "state", "started", "took", "what"), cut=True))
     else:
         click.echo("No runs yet.")
 
@@ -104,7 +104,7 @@ def show(run: str, elements: bool, as_json: bool) -> None:
         facts = _run_facts(record) | _values(record) | {"error": record.error}
         click.echo(to_json(facts | {"nodes": [_node_facts(node) for node in nodes]}))
         return
-    click.echo(f"{click.style(record.id, bold=True)}  {record.name}  {_state(record.status)}")
+    click.echo(f"{style(record.id, bold=True)}  {record.name}  {_state(record.status)}")
     click.echo(f"started {ago(record.started)}, took {_took(record.started, record.ended, record.status)}")
     if record.source:
         click.echo(f"from {record.source}")
@@ -114,7 +114,7 @@ def show(run: str, elements: bool, as_json: bool) -> None:
             click.echo(_in_short(data))
     if nodes:
         click.echo("\nnodes:")
-        click.echo(table(list(_tree(nodes, elements=elements))))
+        click.echo(table(list(_tree(nodes, elements=elements)), cut=True))
     for node in nodes:
         if node.deck:
             click.echo(f"deck of {node.path}: {node.deck}")
@@ -157,7 +157,7 @@ def _tree(nodes: Iterable[NodeRecord], *, elements: bool) -> Iterator[list[str]]
             ]
             yield [
                 "  " * (depth + 1) + node.path.rpartition("/")[2],
-                node.name,
+                task_name(node.name),
                 _state(node.state),
                 _took(node.started, node.ended, node.state),
                 ", ".join(filter(None, notes)),
@@ -228,7 +228,7 @@ def _length(text: str) -> float:
 
 
 def _state(state: str) -> str:
-    return click.style(state, fg=_COLORS.get(state))
+    return style(state, fg=_COLORS.get(state))
 
 
 def _took(started: float, ended: float | None, state: str) -> str:

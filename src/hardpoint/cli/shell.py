@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -32,6 +33,8 @@ __all__ = [
 
 FAILED, USAGE, MISSING, INTERRUPTED = 1, 2, 3, 130
 _PACKAGE = os.path.dirname(hardpoint.__file__)
+# https://github.com/flyteorg/flytekit/blob/v1.16.0/flytekit/core/array_node_map_task.py names maps like this.
+_MAP_NAME = re.compile(r"map_(\w+?)_[0-9a-f]{32}(?:-arraynode)?$")
 _STATUSES = (
     ("0", "It went well."),
     (str(FAILED), "The workflow or task failed."),
@@ -139,7 +142,7 @@ def complain(error: BaseException) -> None:
 
 def say(message: str, remedy: str | None = None) -> None:
     """One complaint, and what mends it."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    click.echo(f"{style('error:', fg='red', bold=True)} {message}", err=True)
     if remedy:
         click.echo(f"  -> {remedy}", err=True)
 
@@ -154,7 +157,7 @@ def warn(
 ) -> None:
     """Show a warning on standard error: one that this package gives as a sentence, others as Python shows them."""
     if filename.startswith(_PACKAGE):
-        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
+        click.echo(f"{style('warning:', fg='yellow', bold=True)} {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno, line), nl=False, err=True)
 
@@ -173,13 +176,29 @@ def length(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
-def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
-    """Aligned columns; the last one is cut where the terminal ends, if there is a terminal."""
-    lines = [[click.style(cell, bold=True) for cell in header], *rows] if header else list(rows)
+def style(text: str, **looks: Any) -> str:
+    """The text in color or bold; as it is where NO_COLOR is set."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **looks)
+
+
+def task_name(name: str) -> str:
+    """The name of a task for people: that of a map without its hash."""
+    return _MAP_NAME.sub(r"map_\1", name)
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), *, cut: bool = False) -> str:
+    """Aligned columns.
+
+    Args:
+        rows: The cells, line by line.
+        header: The line above them.
+        cut: Whether the last column ends where the terminal does, if there is a terminal.
+    """
+    lines = [[style(cell, bold=True) for cell in header], *rows] if header else list(rows)
     if not lines:
         return ""
     widths = [max(_width(line[i]) for line in lines) for i in range(len(lines[0]))]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    room = shutil.get_terminal_size().columns if cut and sys.stdout.isatty() else 0
     out: list[str] = []
     for line in lines:
         cells = [cell + " " * (width - _width(cell)) for cell, width in zip(line[:-1], widths, strict=False)]

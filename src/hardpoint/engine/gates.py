@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import yaml
-
 from hardpoint.engine.events import NodeEvent
 from hardpoint.engine.run import Run
 from hardpoint.errors import FlyteAssertion, FlyteDisapprovalException, TypeTransformerFailedError
@@ -50,6 +48,8 @@ async def _ask(run: Run, question: str) -> str:
 
 
 async def _ask_value(run: Run, path: str, gate: Signal) -> Literal:
+    import yaml
+
     codec = TypeEngine.codec(gate.expected_type)
     left = _ATTEMPTS
     while True:

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from hardpoint.engine.events import NodeEvent as NodeEvent
     from hardpoint.engine.failure import Failure as Failure
     from hardpoint.engine.local import RunResult as RunResult
-    from hardpoint.engine.local import call_task as call_array_node
-    from hardpoint.engine.local import call_task as call_gate
     from hardpoint.engine.local import call_task as call_task
     from hardpoint.engine.local import call_workflow as call_workflow
     from hardpoint.engine.local import execute as execute
@@ -26,8 +24,6 @@ __getattr__, __dir__, __all__ = attach(
         "RunOptions": ".run:RunOptions",
         "RunResult": ".local:RunResult",
         "RunStore": ".store:RunStore",
-        "call_array_node": ".local:call_task",
-        "call_gate": ".local:call_task",
         "call_task": ".local:call_task",
         "call_workflow": ".local:call_workflow",
         "execute": ".local:execute",

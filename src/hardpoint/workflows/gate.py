@@ -25,7 +25,7 @@ __all__ = ["Approval", "Gate", "Signal", "Sleep", "approve", "sleep", "wait_for_
 
 DEFAULT_TIMEOUT = timedelta(hours=1)
 
-_CALL_GATE = Ref("hardpoint.engine:call_gate")
+_CALL_GATE = Ref("hardpoint.engine:call_task")
 
 
 class Gate(msgspec.Struct, frozen=True):

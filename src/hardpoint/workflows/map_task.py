@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayNode", "MapTask", "MapTaskResolver", "map_task"]
 
-_CALL_ARRAY = Ref("hardpoint.engine:call_array_node")
+_CALL_ARRAY = Ref("hardpoint.engine:call_task")
 
 
 class Mapped:

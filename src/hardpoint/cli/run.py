@@ -100,10 +100,11 @@ class FileGroup(Group):
             args.insert(0, self._name(ctx, args))
         return super().parse_args(ctx, args)
 
-    def _name(self, ctx: click.Context, args: list[str]) -> str:
+    def _name(self, ctx: click.Context, args: list[str]) -> Any:
         """What is meant where no name is given: what the run that is resumed was a run of, else the one workflow."""
-        given = [right for left, right in zip(args, args[1:], strict=False) if left == "--resume"]
-        resumed = given[0] if given else ctx.parent and ctx.parent.params.get("resume")
+        resumed = ctx.parent.params.get("resume") if ctx.parent is not None else None
+        if "--resume" in args[:-1]:
+            resumed = args[args.index("--resume") + 1]
         if resumed:
             from hardpoint.cli.launch import record_of
 
@@ -111,8 +112,7 @@ class FileGroup(Group):
             for name, entity in self.loaded.own.items():
                 if entity.name == wanted:
                     return name
-        name: str = self.loaded.default()
-        return name
+        return self.loaded.default()
 
     def summary(self, ctx: click.Context, name: str) -> str:
         return self.loaded.own[name].python_interface.docstring.short or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.types.codec import describe_type
@@ -75,9 +75,12 @@ def dtype_name(dtype: Any) -> str:
 
 def _of_generic(t: Any) -> Any:
     """The dtype of ``npt.NDArray[np.float64]``, which is ``np.ndarray[shape, np.dtype[np.float64]]``."""
+    import numpy as np
+
     args = get_args(t)
     scalars = get_args(args[1]) if len(args) == 2 else ()
-    return scalars[0] if scalars and isinstance(scalars[0], type) else None
+    scalar = get_origin(scalars[0]) or scalars[0] if scalars else None
+    return scalar if isinstance(scalar, type) and issubclass(scalar, np.generic) else None
 
 
 def spec_of(t: Any) -> NDArraySpec:

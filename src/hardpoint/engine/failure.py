@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 
 import hardpoint
+from hardpoint.errors import HardpointError
 from hardpoint.idl import Literal
 from hardpoint.types.codec import kind_of
 
@@ -42,7 +43,8 @@ def trim(error: BaseException) -> BaseException:
             frames.append(tb)
             tb = tb.tb_next
         theirs = [tb for tb in frames if not _ours(tb.tb_frame.f_code.co_filename)]
-        if theirs:  # else the fault is our own, and then our frames are what is wanted
+        # An error that we raise says all there is to say; any other that has only our frames is our own fault.
+        if theirs or isinstance(current, HardpointError):
             kept: TracebackType | None = None
             for tb in reversed(theirs):
                 kept = TracebackType(kept, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)

@@ -1,17 +1,29 @@
-"""Polars frames as datasets: parquet files in a folder, streamed and scanned where the frame is lazy."""
+"""Polars frames as datasets: parquet files in a folder, which are streamed and scanned where the frame is lazy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from hardpoint.errors import TypeTransformerFailedError
+from hardpoint.integrations.polars.scan import arrow_of, condition, scan_arrow, scan_native
+from hardpoint.secrets import redact_uri
+from hardpoint.types.structured import schema
+from hardpoint.types.structured.arrow_io import open_source
+from hardpoint.types.structured.handlers import MissingColumnsError
+from hardpoint.types.structured.options import ReadOptions
 from hardpoint.types.structured.parquet import ParquetDecoder, ParquetEncoder
 
 if TYPE_CHECKING:
-    pass
+    from flyteidl.core.literals_pb2 import StructuredDataset as DatasetLiteral
+    from flyteidl.core.literals_pb2 import StructuredDatasetMetadata
+
+    from hardpoint.context import FlyteContext
+    from hardpoint.idl import StructuredDatasetType
 
 __all__ = [
     "ParquetToPolarsDataFrameDecodingHandler",
@@ -20,18 +32,12 @@ __all__ = [
     "PolarsLazyFrameToParquetEncodingHandler",
 ]
 
-_ROWS = 1 << 18
-"""Of the pieces in which a frame is handed to the writer."""
+_PIECE_ROWS = 1 << 18
 
 
-def _stream(schema: pl.Schema, pieces: Iterator[pl.DataFrame]) -> pa.RecordBatchReader:
-    arrow = _arrow(schema.to_frame()).schema
-    return pa.RecordBatchReader.from_batches(arrow, (batch for piece in pieces for batch in _arrow(piece).to_batches()))
-
-
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    # The newest layout has strings that the parquet writers of some supported Arrow versions do not know.
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _stream(columns: pl.Schema, pieces: Iterable[pl.DataFrame]) -> pa.RecordBatchReader:
+    batches = (batch for piece in pieces for batch in arrow_of(piece).to_batches())
+    return pa.RecordBatchReader.from_batches(arrow_of(columns.to_frame()).schema, batches)
 
 
 class PolarsDataFrameToParquetEncodingHandler(ParquetEncoder[pl.DataFrame]):
@@ -41,17 +47,17 @@ class PolarsDataFrameToParquetEncodingHandler(ParquetEncoder[pl.DataFrame]):
         super().__init__(pl.DataFrame)
 
     def to_arrow(self, frame: pl.DataFrame) -> pa.RecordBatchReader:
-        return _stream(frame.schema, frame.iter_slices(_ROWS))
+        return _stream(frame.schema, frame.iter_slices(_PIECE_ROWS))
 
 
 class PolarsLazyFrameToParquetEncodingHandler(ParquetEncoder[pl.LazyFrame]):
-    """Computes a `polars.LazyFrame` piece by piece, and writes each at once: it is never in memory as a whole."""
+    """Computes a `polars.LazyFrame` piece by piece and writes each at once: it is never in memory as a whole."""
 
     def __init__(self) -> None:
         super().__init__(pl.LazyFrame)
 
     def to_arrow(self, frame: pl.LazyFrame) -> pa.RecordBatchReader:
-        return _stream(frame.collect_schema(), frame.collect_batches(chunk_size=_ROWS, lazy=True))
+        return _stream(frame.collect_schema(), frame.collect_batches(chunk_size=_PIECE_ROWS, lazy=True))
 
 
 class ParquetToPolarsDataFrameDecodingHandler(ParquetDecoder[pl.DataFrame]):
@@ -63,6 +69,23 @@ class ParquetToPolarsDataFrameDecodingHandler(ParquetDecoder[pl.DataFrame]):
     def from_arrow(self, table: pa.Table) -> pl.DataFrame:
         return pl.DataFrame(table)
 
+    def read(
+        self,
+        ctx: FlyteContext,
+        flyte_value: DatasetLiteral,
+        current_task_metadata: StructuredDatasetMetadata,
+        options: ReadOptions,
+    ) -> pl.DataFrame | Iterator[pl.DataFrame]:
+        """The data as a frame: only the columns, row groups and partitions that are wanted."""
+        frame = None if isinstance(options.filters, pc.Expression) else scan_native(flyte_value.uri, ctx.file_access)
+        if frame is None:
+            return super().read(ctx, flyte_value, current_task_metadata, options)
+        where = redact_uri(flyte_value.uri)
+        try:
+            return _wanted(frame, current_task_metadata.structured_dataset_type, options, where).collect()
+        except pl.exceptions.PolarsError as error:
+            raise TypeTransformerFailedError(f"{where} cannot be read: {error}", where=where) from error
+
 
 class ParquetToPolarsLazyFrameDecodingHandler(ParquetDecoder[pl.LazyFrame]):
     """Gives a `polars.LazyFrame` that reads, when it is collected, what its plan needs."""
@@ -72,3 +95,40 @@ class ParquetToPolarsLazyFrameDecodingHandler(ParquetDecoder[pl.LazyFrame]):
 
     def from_arrow(self, table: pa.Table) -> pl.LazyFrame:
         return pl.LazyFrame(table)
+
+    def read(
+        self,
+        ctx: FlyteContext,
+        flyte_value: DatasetLiteral,
+        current_task_metadata: StructuredDatasetMetadata,
+        options: ReadOptions,
+    ) -> pl.LazyFrame | Iterator[pl.LazyFrame]:
+        """The data as a plan that reads it; so far only footers are read."""
+        uri, filters = flyte_value.uri, options.filters
+        frame = None if isinstance(filters, pc.Expression) else scan_native(uri, ctx.file_access)
+        if frame is None:
+            frame = scan_arrow(open_source(uri, ctx.file_access, filters))
+            options = ReadOptions(cast=options.cast)
+        return _wanted(frame, current_task_metadata.structured_dataset_type, options, redact_uri(uri))
+
+
+def _wanted(frame: pl.LazyFrame, declared: StructuredDatasetType, options: ReadOptions, where: str) -> pl.LazyFrame:
+    """The rows, columns and types that the reader asks for."""
+    there = arrow_of(frame.collect_schema().to_frame()).schema
+    if options.filters is not None:
+        rows = condition(options.filters)
+        _require(rows.meta.root_names(), there, where)
+        frame = frame.filter(rows)
+    if declared.columns:
+        frame = frame.select(_require([column.name for column in declared.columns], there, where))
+    if options.cast:
+        kinds = pl.DataFrame(schema.target(declared, there).empty_table()).schema
+        frame = frame.cast({name: kinds[name] for name in frame.collect_schema()})
+    return frame
+
+
+def _require(names: Iterable[str], there: pa.Schema, where: str) -> list[str]:
+    chosen, missing = schema.resolve(names, there)
+    if missing:
+        raise MissingColumnsError(missing, there.names, where)
+    return chosen

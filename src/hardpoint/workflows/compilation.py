@@ -35,7 +35,6 @@ class Compilation:
         self.unfinished: list[Any] = []
         """Conditionals whose chain has not ended, outermost first."""
         self._frames: list[list[Node]] = [self.nodes]
-        self._issued: dict[str, Node] = {}
 
     # -- what the rest of the package calls ----------------------------------------------------------------------------
 
@@ -76,13 +75,12 @@ class Compilation:
     ) -> Node:
         """Add a node whose inputs are bound already; `outputs` is output name -> Python type."""
         frame = self._frames[-1]
-        node = Node(f"{self.prefix}n{len(frame)}", entity, bindings, metadata)
+        name = f"{self.prefix}n{len(frame)}"
+        node = Node(name, entity, bindings, metadata, key=name)
         if hasattr(entity, "sub_node_metadata"):
             node.sub_metadata = entity.sub_node_metadata()
         node.outputs = {name: Promise(node, name, t, self) for name, t in outputs.items()}
         frame.append(node)
-        if frame is self.nodes:
-            self._issued[node.own_id] = node
         return node
 
     def inputs(self, interface: Interface) -> dict[str, Promise]:
@@ -108,11 +106,13 @@ class Compilation:
         """
         self.check_conditionals()
         graph = Graph(list(self.nodes), outputs, failure_node)
-        renamed = {old: node.own_id for old, node in self._issued.items() if old != node.own_id}
+        renamed = {node.key: node.own_id for node in self.nodes if node.key != node.own_id}
         if renamed:
             for binding in [b for node in graph.walk() for b in node.bindings.values()] + list(outputs.values()):
                 for promise in promised(binding):
                     promise.node_id = renamed.get(promise.node_id, promise.node_id)
+            for node in self.nodes:
+                node.key = node.own_id
         seen: set[str] = {INPUTS}
         for node in graph.walk():
             if node.id in seen:

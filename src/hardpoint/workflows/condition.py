@@ -254,8 +254,9 @@ def _check_kinds(expr: Expression, where: str) -> None:
 def _variable(promise: Promise) -> str:
     """The name of a promise among the inputs of a branch node; parts of one output are told apart."""
     ref = reference(promise)
+    origin = node_of(promise).own_id if ref.node_id else ""
     keys = [str(a.int_value) if a.WhichOneof("value") == "int_value" else a.string_value for a in ref.attr_path]
-    return ".".join([ref.node_id, ref.var, *(repr(key) if "." in key else key for key in keys)])
+    return ".".join([origin, ref.var, *(repr(key) if "." in key else key for key in keys)])
 
 
 def _operand(side: Any, other: Any) -> Operand:

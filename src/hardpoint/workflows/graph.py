@@ -79,6 +79,7 @@ class Node(msgspec.Struct, eq=False):
         outputs: Output name -> promise.
         aliases: Further names of its outputs: output name -> alias.
         inside: The node of the branch that it is in, if any.
+        key: The id by which bindings name it until the graph is finished; `own_id` may change until then.
     """
 
     own_id: str
@@ -91,6 +92,7 @@ class Node(msgspec.Struct, eq=False):
     outputs: dict[str, Promise] = {}
     aliases: dict[str, str] = {}
     inside: Node | None = None
+    key: str = ""
 
     @property
     def id(self) -> str:

@@ -172,7 +172,7 @@ def type_of(promise: Promise) -> Any:
 
 def reference(promise: Promise) -> OutputReference:
     """The message of a promise."""
-    message = OutputReference(node_id=promise._node.id if promise._node is not None else "", var=promise._var)
+    message = OutputReference(node_id=promise._node.key if promise._node is not None else "", var=promise._var)
     for key in promise._path:
         if isinstance(key, int):
             message.attr_path.add(int_value=key)

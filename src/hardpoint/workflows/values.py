@@ -67,9 +67,9 @@ def follow(literal: Literal, path: Iterable[PromiseAttribute], name: str = "the 
             literal = literal.scalar.union.value
         kind = literal.WhichOneof("value")
         if kind == "collection":
-            literal = _step(literal.collection.literals, steps.pop(0), done)
+            literal = _step(literal.collection.literals, steps[0], done)
         elif kind == "map":
-            literal = _step(literal.map.literals, steps.pop(0), done)
+            literal = _step(literal.map.literals, steps[0], done)
         elif kind == "scalar" and literal.scalar.WhichOneof("value") == "binary":
             data = msgspec.msgpack.decode(literal.scalar.binary.value)
             return idl.binary(msgspec.msgpack.encode(_descend(data, steps, done)))
@@ -77,7 +77,7 @@ def follow(literal: Literal, path: Iterable[PromiseAttribute], name: str = "the 
             return _literal_of(_descend(idl.native(literal.scalar.generic), steps, done))
         else:
             raise FlyteAssertion(f"{done} has no parts, but {_key(steps[0])!r} of it was asked for.")
-        done = f"{done}[...]"
+        done = f"{done}[{_key(steps.pop(0))!r}]"
     return literal
 
 

@@ -27,6 +27,7 @@ from hardpoint.types import TypeEngine
 from hardpoint.types.columns import kwtypes
 from hardpoint.types.structured import ReadOptions, StructuredDataset, WriteOptions
 from hardpoint.types.structured.arrow_io import open_source, write
+from hardpoint.types.structured.layout import below
 from tests.services.s3 import S3
 
 
@@ -212,6 +213,7 @@ def test_a_second_write_leaves_nothing_of_the_first(store: Store) -> None:
     write(TABLE, uri, store.files, WriteOptions(max_rows_per_file=1))
     assert names(store, uri) == {"00000", "00001", "00002", "00003"}
     assert open_source(uri, store.files).table().equals(TABLE)
+    write(TABLE, f"{uri}-other", store.files)  # whose name only begins alike
     write(TABLE, uri, store.files, WriteOptions(max_rows_per_file=3))
     assert names(store, uri) == {"00000", "00001"}
     assert open_source(uri, store.files).table().equals(TABLE)
@@ -235,6 +237,8 @@ def test_partitions_come_back_with_their_columns(store: Store, keys: list[str]) 
     assert source.table().sort_by("a").equals(TABLE)
     assert pa.Table.from_batches(source.batches(3), TABLE.schema).sort_by("a").equals(TABLE)
     assert source.table(["a", keys[0]]).sort_by("a").equals(TABLE.select(["a", keys[0]]))
+    only = pa.Table.from_batches(source.batches(3, keys))
+    assert sorted(map(str, only.to_pylist())) == sorted(map(str, TABLE.select(keys).to_pylist()))
 
 
 @pytest.mark.parametrize(
@@ -325,6 +329,11 @@ def test_files_whose_columns_differ(local: Store) -> None:
     assert [batch.to_pydict() for batch in only.batches(10, ["a"])] == [{"a": [2]}]
 
 
+def test_stores_that_list_by_prefix() -> None:
+    assert below(["/b/x/00000", "/b/x-other/00000", "/b/x"], "b/x/") == {"/b/x/00000": "00000", "/b/x": ""}
+    assert below(["a", "b/c"], "") == {"a": "a", "b/c": "b/c"}
+
+
 def test_nothing_there(store: Store) -> None:
     with pytest.raises(StorageNotFoundError, match="There is nothing at"):
         open_source(f"{store.base}/absent", store.files)
@@ -389,8 +398,9 @@ def test_a_public_bucket_is_read_without_credentials(s3: S3, tmp_path: Path) -> 
 
 def test_a_filter_that_is_none(local: Store) -> None:
     write(TABLE, f"{local.base}/x", local.files)
-    with pytest.raises(TypeTransformerFailedError, match="is not a filter"):
-        open_source(f"{local.base}/x", local.files, [("a", "~", 3)])
+    for filters in ([("a", "~", 3)], [], "a > 3", [("a", ">")]):
+        with pytest.raises(TypeTransformerFailedError, match="is not a filter"):
+            open_source(f"{local.base}/x", local.files, filters)
     with pytest.raises(TypeTransformerFailedError, match="cannot be read"):
         open_source(f"{local.base}/x", local.files, [("zz", "=", 3)]).table()
 

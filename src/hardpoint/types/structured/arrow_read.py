@@ -46,9 +46,10 @@ def open_source(uri: str, files: FileAccessLike, filters: Any = None) -> Source:
         StorageNotFoundError: there is no data.
         TypeTransformerFailedError: it is not parquet, or its files do not fit together, or a filter is no filter.
     """
+    expression = _expression(filters)
     found = discover(uri, files)
     with _explained(uri):
-        return Source(_dataset(found, filters), uri, filters)
+        return Source(_dataset(found, filters), uri, expression, _columns_of(filters))
 
 
 @contextmanager
@@ -71,9 +72,11 @@ class Source:
         where: The URI, for messages.
     """
 
-    def __init__(self, dataset: ds.FileSystemDataset, uri: str, filters: Any) -> None:
-        self._dataset, self._filters, self._uri = dataset, filters, uri
-        self._filter = _expression(filters)
+    def __init__(
+        self, dataset: ds.FileSystemDataset, uri: str, filter: pc.Expression | None, filter_columns: list[str] | None
+    ) -> None:
+        self._dataset, self._uri, self._filter = dataset, uri, filter
+        self._filter_columns = dataset.schema.names if filter_columns is None else filter_columns
         self.schema: pa.Schema = dataset.schema
         self.where = redact_uri(uri)
 
@@ -103,7 +106,7 @@ class Source:
         Row groups are decoded as they are consumed, where a scanner of datasets would decode several as a whole.
         """
         names = list(self.schema.names if columns is None else columns)
-        wanted = None if columns is None else dict.fromkeys([*names, *self._filter_columns()])
+        wanted = None if columns is None else dict.fromkeys([*names, *self._filter_columns])
         for fragment in self._dataset.get_fragments(filter=self._filter):
             if self._filter is not None:
                 fragment = fragment.subset(filter=self._filter, schema=self.schema)
@@ -123,13 +126,6 @@ class Source:
                     while parts:
                         yield parts.pop(0)
 
-    def _filter_columns(self) -> list[str]:
-        if self._filter is None:
-            return []
-        if isinstance(self._filters, pc.Expression):  # it does not tell what it looks at
-            return list(self.schema.names)
-        return [term[0] for group in _groups(self._filters) for term in group]
-
 
 def _stream(fragment: ds.ParquetFileFragment) -> pq.ParquetFile:
     """A file to be decoded page by page. It is not mapped: the pages would count as this process's memory."""
@@ -142,6 +138,13 @@ def _stream(fragment: ds.ParquetFileFragment) -> pq.ParquetFile:
 def _groups(filters: Any) -> list[list[tuple[str, str, Any]]]:
     """Filters in the form of lists as alternatives of conditions."""
     return [filters] if isinstance(filters[0][0], str) else filters
+
+
+def _columns_of(filters: Any) -> list[str] | None:
+    """The columns that filters look at; None: nobody knows, since an expression does not tell."""
+    if isinstance(filters, pc.Expression):
+        return None
+    return [] if filters is None else [term[0] for group in _groups(filters) for term in group]
 
 
 def _expression(filters: Any) -> pc.Expression | None:

@@ -19,7 +19,7 @@ from hardpoint.storage.local import find, staged_file
 from hardpoint.storage.problems import problem
 from hardpoint.types.structured.arrow_fs import arrow_filesystem
 from hardpoint.types.structured.handlers import MissingColumnsError
-from hardpoint.types.structured.layout import is_hidden
+from hardpoint.types.structured.layout import below, is_hidden
 from hardpoint.types.structured.options import WriteOptions
 
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ def as_arrow(data: Any) -> pa.Table | pa.RecordBatchReader:
         remedy="Give a pyarrow.Table, a RecordBatchReader, or something with __arrow_c_stream__.",
         value_type=type(data),
     )
-
-
-# Writing
 
 
 def write(data: Any, uri: str, files: FileAccessLike, options: WriteOptions = DEFAULT, *, fresh: bool = False) -> None:
@@ -142,7 +139,7 @@ def _numbered_files(uri: str, files: FileAccessLike) -> set[str]:
         filesystem = files.filesystem(uri)
         root = filesystem._strip_protocol(uri).rstrip("/")
         try:
-            found = [name.strip("/")[len(root.strip("/")) :].strip("/") for name in filesystem.find(root)]
+            found = list(below(filesystem.find(root), root).values())
         except FileNotFoundError:
             found = []
         except Exception as error:

@@ -18,7 +18,7 @@ from hardpoint.storage.problems import problem
 if TYPE_CHECKING:
     from hardpoint.context import FileAccessLike
 
-__all__ = ["Files", "discover", "is_hidden", "reading"]
+__all__ = ["Files", "below", "discover", "is_hidden", "reading"]
 
 T = TypeVar("T")
 _DIGITS = re.compile(r"(\d+)")
@@ -72,6 +72,14 @@ def is_hidden(relative: str) -> bool:
     """Whether a path below a dataset's folder is no data by the custom of all engines: markers, checksums, logs."""
     # A partition column may well begin with an underscore.
     return any(part.startswith((".", "_")) and "=" not in part for part in relative.split("/"))
+
+
+def below(names: Iterable[str], root: str) -> dict[str, str]:
+    """The path below `root` of each file; some stores also list what only begins alike, which is left out."""
+    base = root.strip("/")
+    prefix = f"{base}/" if base else ""
+    stripped = {name: name.strip("/") for name in names}
+    return {name: path[len(prefix) :] for name, path in stripped.items() if path == base or path.startswith(prefix)}
 
 
 def discover(uri: str, files: FileAccessLike, accept: Callable[[str], bool] = lambda name: True) -> Files:
@@ -133,12 +141,12 @@ def _select(
     sizes = {name: int(size) for name, size in found.items() if size is not None}
     if pattern is None and [name.strip("/") for name in found] == [base]:
         return Files(uri, filesystem, root, list(found), sizes)
-    relative = {name: name.strip("/")[len(base) :].strip("/") for name in found}
+    relative = below(found, root)
     paths = [
         name
-        for name, below in relative.items()
+        for name, path in relative.items()
         # An empty object is how some stores mark a folder, and never a data file.
-        if found[name] != 0 and not is_hidden(below) and accept(below.rpartition("/")[2])
+        if found[name] != 0 and not is_hidden(path) and accept(path.rpartition("/")[2])
     ]
     if pattern is not None:
         paths = [name for name in paths if "/" not in relative[name] and fnmatch(relative[name], pattern)]
@@ -148,7 +156,7 @@ def _select(
         raise StorageNotFoundError(
             redact_uri(uri), remedy="No data file is there; files whose names begin with _ or . do not count."
         )
-    common = next((name for name, below in relative.items() if below == "_common_metadata"), None)
+    common = next((name for name, path in relative.items() if path == "_common_metadata"), None)
     keys = dict.fromkeys(
         part.partition("=")[0] for name in paths for part in relative[name].split("/")[:-1] if "=" in part
     )

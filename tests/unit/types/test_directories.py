@@ -46,7 +46,7 @@ def local(tmp_path: Path) -> Path:
 
 
 def codec(t: Any = FlyteDirectory) -> Any:
-    return FlyteDirToMultipartBlobTransformer().compile(t)
+    return TypeEngine.codec(t)
 
 
 def stored(files: FileAccess, local: Path) -> str:
@@ -185,12 +185,10 @@ def test_attribute_access() -> None:
 
 
 def test_unions_tell_files_from_directories(files: FileAccess, local: Path) -> None:
-    from hardpoint.types.file import FlyteFilePathTransformer
-
     either = TypeEngine.codec(
         typing.Union[
-            Annotated[FlyteFile, FlyteFilePathTransformer()],
-            Annotated[FlyteDirectory, FlyteDirToMultipartBlobTransformer()],
+            FlyteFile,
+            FlyteDirectory,
         ]
     )
     for value, tag in ((str(local), "FlyteDirectory"), (str(local / "x"), "FlyteFilePath")):

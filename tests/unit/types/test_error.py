@@ -20,7 +20,7 @@ class Special(FlyteError):
     pass
 
 
-codec = ErrorTransformer().compile(FlyteError)
+codec = TypeEngine.codec(FlyteError)
 
 
 def test_wire() -> None:
@@ -38,7 +38,7 @@ def test_what_is_missing_is_empty() -> None:
 def test_subclasses() -> None:
     literal = codec.encode(Special("m"))
     assert type(codec.decode(literal)) is FlyteError
-    assert type(ErrorTransformer().compile(Special).decode(literal)) is Special
+    assert type(TypeEngine.codec(Special).decode(literal)) is Special
 
 
 def test_attribute_access() -> None:

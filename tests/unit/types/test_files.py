@@ -57,7 +57,7 @@ def local(tmp_path: Path) -> Path:
 
 
 def codec(t: Any = FlyteFile) -> Any:
-    return FlyteFilePathTransformer().compile(t)
+    return TypeEngine.codec(t)
 
 
 def content(files: FileAccess, uri: str) -> bytes:
@@ -296,7 +296,8 @@ def test_attribute_access(files: FileAccess) -> None:
     ("transformer", "expected"), [(TextIOTransformer, "text é"), (BinaryIOTransformer, "text é".encode())]
 )
 def test_open_files(files: FileAccess, transformer: Any, expected: Any) -> None:
-    opened = transformer().compile(transformer().python_type)
+    opened = codec(transformer().python_type)
+    assert isinstance(opened.transformer, transformer)
     with opened.decode(blob(stored("t.txt", "text é".encode()), opened.literal_type.blob.format)) as stream:
         assert stream.read() == expected
     with pytest.raises(TypeTransformerFailedError):
@@ -358,14 +359,12 @@ def test_html_is_escaped() -> None:
 
 # -- inside other values -----------------------------------------------------------------------------------------------------
 
-Carried = Annotated[FlyteFile, FlyteFilePathTransformer()]
-
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    f: Carried
-    many: list[Carried] = dataclasses.field(default_factory=list)
-    maybe: Carried | None = None
+    f: FlyteFile
+    many: list[FlyteFile] = dataclasses.field(default_factory=list)
+    maybe: FlyteFile | None = None
 
 
 @pytest.mark.parametrize("mode", [Mode.TASK_EXECUTION, Mode.LOCAL_TASK_EXECUTION])
@@ -389,13 +388,13 @@ def test_in_a_dataclass(files: FileAccess, local: Path, mode: Mode) -> None:
 
 
 def test_in_containers_and_unions(files: FileAccess, local: Path) -> None:
-    listed = TypeEngine.codec(list[Carried])
+    listed = TypeEngine.codec(list[FlyteFile])
     back = listed.decode(listed.encode([FlyteFile(local), str(local)]))
     assert [Path(f).read_text() for f in back] == ["hi", "hi"]
-    either = TypeEngine.codec(typing.Union[Carried, str, None])
+    either = TypeEngine.codec(typing.Union[FlyteFile, str, None])
     assert either.encode(FlyteFile("s3://a")).scalar.union.type.structure.tag == "FlyteFilePath"
     assert either.encode("s3://a").scalar.union.type.structure.tag == "str"
-    assert TypeEngine.codec(typing.Optional[Carried]).encode("s3://a").scalar.union.value.scalar.blob.uri == "s3://a"
+    assert TypeEngine.codec(typing.Optional[FlyteFile]).encode("s3://a").scalar.union.value.scalar.blob.uri == "s3://a"
 
 
 class Model(pydantic.BaseModel):
@@ -426,7 +425,6 @@ def test_schema_of_a_pydantic_model() -> None:
 
 
 def test_a_model_uploads_on_a_cluster(files: FileAccess, local: Path) -> None:
-    TypeEngine.register_additional_type(FlyteFilePathTransformer(), FlyteFile)
     with FlyteContextManager.use(mode=Mode.TASK_EXECUTION):
         literal = TypeEngine.codec(Model).encode(Model(f=FlyteFile(local)))
         back = TypeEngine.codec(Model).decode(literal)

@@ -26,7 +26,7 @@ from hardpoint.idl import LiteralType, binary, blob, integer
 from hardpoint.storage import FileAccess
 from hardpoint.types import TypeEngine
 from hardpoint.types.directory import FlyteDirectory
-from hardpoint.types.file import FlyteFile, FlyteFilePathTransformer, JSONLFile
+from hardpoint.types.file import FlyteFile, JSONLFile
 from hardpoint.types.iterator import JSON, FlyteIterator, JSONIterator, JSONIteratorTransformer, JSONLines
 from hardpoint.types.iterator.json_iterator import write_json_lines
 
@@ -114,16 +114,14 @@ def test_elements_are_read_when_they_are_reached() -> None:
 
 
 def test_elements_that_move_data(files: FileAccess, tmp_path: Path) -> None:
-    Carried = Annotated[FlyteFile, FlyteFilePathTransformer()]
-
     def made() -> Iterator[FlyteFile]:
         for i in range(25):
             path = tmp_path / f"{i}.txt"
             path.write_text(str(i))
             yield FlyteFile(path)
 
-    literal = codec(Iterator[Carried]).encode(made())
-    assert [Path(f).read_text() for f in codec(Iterator[Carried]).decode(literal)] == [str(i) for i in range(25)]
+    literal = codec(Iterator[FlyteFile]).encode(made())
+    assert [Path(f).read_text() for f in codec(Iterator[FlyteFile]).decode(literal)] == [str(i) for i in range(25)]
 
 
 @pytest.mark.parametrize("value", ["text", b"bytes", {"a": 1}, 3, None])
@@ -312,7 +310,7 @@ def test_files_of_json_lines_are_the_same(files: FileAccess, tmp_path: Path) -> 
     path.write_bytes(b"1\n2\n")
     literal = codec(LINES).encode(FlyteFile(path))
     assert list(codec(LINES).decode(literal)) == [1, 2]
-    as_file = FlyteFilePathTransformer().compile(JSONLFile)
+    as_file = codec(JSONLFile)
     assert list(codec(LINES).decode(as_file.encode(str(path)))) == [1, 2]
     assert Path(as_file.decode(literal)).read_bytes() == b"1\n2\n"
     zipped = blob(files.put_raw_data(gzip.compress(b"1\n")), "jsonl")

@@ -34,7 +34,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> typing.Iterator[Fil
 
 
 def codec(t: Any = np.ndarray) -> Any:
-    return NumpyArrayTransformer().compile(t)
+    return TypeEngine.codec(t)
 
 
 def same(left: Any, right: Any) -> None:
@@ -212,7 +212,7 @@ def test_hashes() -> None:
     assert len({content_hash(a) for a in (array, *others)}) == 6
     with pytest.raises(TypeTransformerFailedError):
         content_hash(np.array([None]))
-    t = Annotated[np.ndarray, HashMethod(content_hash), NumpyArrayTransformer()]
+    t = Annotated[np.ndarray, HashMethod(content_hash)]
     assert TypeEngine.codec(t).encode(array).hash == content_hash(array)
 
 

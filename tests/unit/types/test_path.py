@@ -12,7 +12,7 @@ from hardpoint.context import FlyteContextManager, Mode
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import BlobType, binary, blob, integer
 from hardpoint.storage import FileAccess
-from hardpoint.types.path import PathTransformer
+from hardpoint.types import TypeEngine
 
 ELSEWHERE = [mode for mode in Mode if not mode.is_local]
 LOCAL = [mode for mode in Mode if mode.is_local]
@@ -32,7 +32,7 @@ def local(tmp_path: Path) -> Path:
     return path
 
 
-codec = PathTransformer().compile(Path)
+codec = TypeEngine.codec(Path)
 
 
 def test_type() -> None:

@@ -22,7 +22,7 @@ from hardpoint.errors import RestrictedTypeError, TypeTransformerFailedError, Us
 from hardpoint.idl import Literal, LiteralType, binary, blob, integer
 from hardpoint.storage import FileAccess
 from hardpoint.types import TypeEngine
-from hardpoint.types.pickle import AllowPickle, BytesTransformer, FlytePickle, FlytePickleTransformer, PickleWarning
+from hardpoint.types.pickle import AllowPickle, FlytePickle, FlytePickleTransformer, PickleWarning
 from hardpoint.types.pickle.store import store
 
 
@@ -225,7 +225,7 @@ def test_marker() -> None:
 @pytest.mark.parametrize("policy", ["warn", "deny"])
 def test_bytes(files: FileAccess, policy: str) -> None:
     with settings.override(types={"pickle": policy}):
-        made = BytesTransformer().compile(bytes)
+        made = TypeEngine.codec(bytes)
     assert made.literal_type == codec(bytes).literal_type
     literal = made.encode(b"abc\x00")
     assert pickle.loads(content(files, literal.scalar.blob.uri)) == b"abc\x00"
@@ -244,9 +244,9 @@ def test_reading_bytes_runs_no_code(files: FileAccess, tmp_path: Path) -> None:
             return Path.touch, (tmp_path / "trapped",)
 
     with pytest.raises(TypeTransformerFailedError, match="should hold bytes only"):
-        BytesTransformer().compile(bytes).decode(put(files, pickle.dumps(Trap())))
+        TypeEngine.codec(bytes).decode(put(files, pickle.dumps(Trap())))
     with pytest.raises(TypeTransformerFailedError, match="that is what the pickle"):
-        BytesTransformer().compile(bytes).decode(put(files, pickle.dumps([1])))
+        TypeEngine.codec(bytes).decode(put(files, pickle.dumps([1])))
     assert not (tmp_path / "trapped").exists()
 
 

@@ -44,7 +44,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> typing.Iterator[Fil
 
 
 def codec(t: Any = FlyteSchema) -> Any:
-    return FlyteSchemaTransformer().compile(t)
+    return TypeEngine.codec(t)
 
 
 def same(left: pd.DataFrame, right: pd.DataFrame) -> None:

@@ -20,6 +20,8 @@ PYTEST_ARGS ?= -n auto --dist loadfile
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport PYTHONPATH
 unexport PYTHONHOME
+# What is compiled once starts faster the next time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands

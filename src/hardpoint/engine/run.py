@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -157,9 +158,10 @@ class Run:
             return
         from hardpoint.deck import Deck, write
 
+        names = Counter(task for task, _ in self._decks.values())
         pages = [
-            Deck(f"{task} {path}: {deck.name}", deck.html, auto_add_to_deck=False)
-            for path, (task, decks) in sorted(self._decks.items())
+            Deck(f"{task if names[task] == 1 else f'{task} {path}'}: {deck.name}", deck.html, auto_add_to_deck=False)
+            for path, (task, decks) in reversed(self._decks.items())  # the last is what the others led to
             for deck in decks
         ]
         try:

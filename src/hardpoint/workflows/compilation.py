@@ -35,6 +35,7 @@ class Compilation:
         self.unfinished: list[Any] = []
         """Conditionals whose chain has not ended, outermost first."""
         self._frames: list[list[Node]] = [self.nodes]
+        self._keys: set[str] = set()
 
     # -- what the rest of the package calls ----------------------------------------------------------------------------
 
@@ -76,7 +77,11 @@ class Compilation:
         """Add a node whose inputs are bound already; `outputs` is output name -> Python type."""
         frame = self._frames[-1]
         name = f"{self.prefix}n{len(frame)}"
-        node = Node(name, entity, bindings, metadata, key=name)
+        key = name
+        while key in self._keys:  # a node in another frame has this name, or an earlier one was given it
+            key += "'"
+        self._keys.add(key)
+        node = Node(name, entity, bindings, metadata, key=key)
         if hasattr(entity, "sub_node_metadata"):
             node.sub_metadata = entity.sub_node_metadata()
         node.outputs = {name: Promise(node, name, t, self) for name, t in outputs.items()}
@@ -102,19 +107,21 @@ class Compilation:
 
         Raises:
             FlyteAssertion: a conditional has no end.
-            FlyteValidationException: two nodes have the same id.
+            FlyteValidationException: two nodes have the same id, or wait for each other, or for one that is elsewhere.
         """
         self.check_conditionals()
         graph = Graph(list(self.nodes), outputs, failure_node)
-        renamed = {node.key: node.own_id for node in self.nodes if node.key != node.own_id}
+        every = list(graph.walk())
+        renamed = {node.key: node.id for node in every if node.key != node.id}
         if renamed:
-            for binding in [b for node in graph.walk() for b in node.bindings.values()] + list(outputs.values()):
+            for binding in [b for node in every for b in node.bindings.values()] + list(outputs.values()):
                 for promise in promised(binding):
                     promise.node_id = renamed.get(promise.node_id, promise.node_id)
-            for node in self.nodes:
-                node.key = node.own_id
+            for node in every:
+                node.key = node.id
+            self._keys = {node.key for node in every}
         seen: set[str] = {INPUTS}
-        for node in graph.walk():
+        for node in every:
             if node.id in seen:
                 raise FlyteValidationException(
                     f"Two nodes of {self.name} have the id {node.id!r}.",
@@ -133,13 +140,13 @@ class Compilation:
 def _check_order(name: str, graph: Graph) -> None:
     """Raise unless every node comes after nodes of the same graph, and none after itself."""
     waits = {node.id: set(node.upstream_ids) for node in graph.nodes}
-    for node_id, upstream in waits.items():
+    read = {promise.node_id for binding in graph.outputs.values() for promise in promised(binding)} - {INPUTS}
+    for reader, upstream in [*waits.items(), ("the outputs", read)]:
         unknown = sorted(upstream - waits.keys())
         if unknown:
             raise FlyteValidationException(
-                f"The node {node_id!r} of {name} is to run after {unknown[0]!r}, which is inside a branch or in another "
-                "workflow.",
-                remedy="Order it after the whole conditional, or after a node of its own workflow.",
+                f"In {name}, {reader} should come after {unknown[0]}, which is inside a branch or in another workflow.",
+                remedy="Use what the whole conditional gives, or a node of the same workflow.",
             )
     while waits:
         free = [node_id for node_id, upstream in waits.items() if not upstream]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from hardpoint.context import FlyteContextManager
-from hardpoint.errors import FlyteAssertion
+from hardpoint.errors import FlyteAssertion, FlyteValidationException
 from hardpoint.tasks.task import task
 from hardpoint.workflows.condition import conditional
 from hardpoint.workflows.graph import Branch
@@ -232,6 +232,25 @@ def bad_old(x: int) -> int:
     return conditional("c").if_(x > 1).then(a).else_().then(double(a=x))
 
 
+def bad_escape(x: int) -> int:
+    kept = []
+
+    def keep(promise):
+        kept.append(promise)
+        return promise
+
+    a = double(a=x)
+    conditional("c").if_(a > 1).then(keep(double(a=x))).else_().then(double(a=x))
+    return double(a=kept[0])
+
+
+def bad_return(x: int) -> int:
+    a = double(a=x)
+    inner = []
+    conditional("c").if_(a > 1).then(inner.append(double(a=x)) or inner[0]).else_().then(double(a=x))
+    return inner[0]
+
+
 def bad_open(x: int) -> int:
     return conditional("c").if_(x > 1).then(double(a=x))
 
@@ -271,6 +290,8 @@ def bad_constant(x: int) -> int:
         (bad_order, "are conditions"),
         (bad_two, r"takes one call, but 2 were made"),
         (bad_old, "made before this case"),
+        (bad_escape, "n2 should come after n1-n0, which is inside a branch"),
+        (bad_return, "the outputs should come after n1-n0, which is inside a branch"),
         (bad_open, r"should always end with an `else_\(\)` clause"),
         (bad_inner, r"`else_\(\)` clause.*'in'"),
         (bad_all_fail, "every case fails"),
@@ -280,7 +301,7 @@ def bad_constant(x: int) -> int:
     ],
 )
 def test_what_cannot_be(body, words):
-    with pytest.raises(AssertionError, match=words):
+    with pytest.raises(FlyteValidationException, match=words):
         workflow(body).compile()
 
 

@@ -314,6 +314,8 @@ def test_equality() -> None:
     assert FlyteFile("/a") != FlyteFile["csv"]("/a")
     assert FlyteFile("/a") != FlyteFile("/a", remote_path="/b")
     assert FlyteFile("/a") != 3
+    assert codec().decode(blob("s3://a/b")) == codec().decode(blob("s3://a/b")) == FlyteFile("s3://a/b") == "s3://a/b"
+    assert FlyteFile("file:///a").path == "/a"
 
 
 def test_classes_of_formats() -> None:
@@ -342,6 +344,24 @@ def test_accepts(local: Path, tmp_path: Path) -> None:
     accepts = codec(CSVFile).accepts
     assert all(map(accepts, (FlyteFile("/a"), CSVFile("/a"), str(local), local, "s3://a/b")))
     assert not any(map(accepts, (PNGImageFile("/a"), str(tmp_path), 3, None)))
+
+
+def test_classes_of_formats_travel_by_value() -> None:
+    import cloudpickle
+
+    made = pickle.loads(cloudpickle.dumps(CSVFile))
+    assert issubclass(made, FlyteFile)
+    assert made.extension() == "csv"
+    assert made("/a") == CSVFile("/a")
+    assert codec(made).encode("s3://a").scalar.blob.metadata.type.format == "csv"
+
+
+def test_what_was_written_is_fetched_anew(files: FileAccess) -> None:
+    file = FlyteFile(stored(f"{uuid4().hex}.txt", b"old"))
+    assert Path(file).read_text() == "old"
+    with file.open("w") as stream:
+        stream.write("new")
+    assert Path(file).read_text() == "new"
 
 
 def test_guess() -> None:
@@ -414,6 +434,11 @@ def test_in_a_pydantic_model(files: FileAccess, local: Path) -> None:
     for wrong in ({}, {"path": 3}, 3):
         with pytest.raises(pydantic.ValidationError):
             Model(f=wrong)  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_missing_in_a_model(files: FileAccess) -> None:
+    with pytest.raises(ValueError, match="/no/such because it's not a file"):
+        TypeEngine.codec(Model).encode(Model(f=FlyteFile("/no/such")))
 
 
 def test_schema_of_a_pydantic_model() -> None:

@@ -179,6 +179,9 @@ class FlyteDirectory(Location, OfFormat[F]):
         return _limited(files, options.get("batch_size")).put_data(local, target, is_multipart=True)
 
 
+FlyteDirectory._root, FlyteDirectory._of_format = FlyteDirectory, {}
+
+
 def _limited(files: FileAccessLike, batch_size: int | None) -> FileAccessLike:
     """The same storage, which moves no more files at once than asked for."""
     if batch_size is None or not isinstance(files, FileAccess):

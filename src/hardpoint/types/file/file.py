@@ -129,6 +129,8 @@ class FlyteFile(Location, OfFormat[F]):
             kwargs: ``encoding``, ``errors``, ``newline``, and whatever the store's file system takes.
         """
         reading = "r" in mode and "+" not in mode
+        if not reading:
+            self._fetched = None
         place = self._fetched if reading and self._fetched is not None else self._remote_source
         if place is None:
             place = self.path if reading or not self._destination else self._destination
@@ -176,3 +178,6 @@ class FlyteFile(Location, OfFormat[F]):
         if isinstance(data, Mapping) and data.get("metadata"):
             made.metadata = dict(data["metadata"])
         return made
+
+
+FlyteFile._root, FlyteFile._of_format = FlyteFile, {}

@@ -78,7 +78,7 @@ def noop() -> None:
 def _rebuild(root: type[Location], format: str, state: dict[str, Any]) -> Location:
     cls = root[format] if format else root  # type: ignore[index]
     made: Location = object.__new__(cls)
-    made.__dict__.update(state, _lock=threading.Lock())
+    made.__dict__.update(state, _lock=threading.RLock())
     return made
 
 
@@ -92,12 +92,9 @@ class Location(os.PathLike[str]):
     """The JSON schema of the form that it has in dataclasses and models."""
     _format: ClassVar[str] = ""
     _root: ClassVar[type[Location]]
+    """The class without a format."""
     _of_format: ClassVar[dict[str, type[Location]]]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if not cls._format:  # a class that users name; those of a format share what is its
-            cls._root, cls._of_format = cls, {}
+    """Its classes with one."""
 
     def __class_getitem__(cls, item: Any) -> Any:
         format = "" if item is None else FileExt.check_and_convert_to_str(item)
@@ -124,14 +121,14 @@ class Location(os.PathLike[str]):
     ) -> None:
         if isinstance(path, Location):
             path = path.remote_source or path.path
-        self._path: str | None = os.fspath(path)
+        self._path: str | None = uris.local_path(path)
         self._downloader = None if downloader is noop else downloader
         self._destination: str | Literal[False] | None = (
             destination if destination is None or destination is False else os.fspath(destination)
         )
         self._remote_source: str | None = self._path if uris.is_remote(self._path) else None
         self._fetched: str | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @classmethod
     def from_source(cls, source: str | os.PathLike[str]) -> Self:
@@ -146,9 +143,10 @@ class Location(os.PathLike[str]):
     @property
     def path(self) -> str:
         """The path or URI that it was made with; of something that a task received, the local path."""
-        if self._path is None:
-            self._path = self._new_local_path()
-        return self._path
+        with self._lock:
+            if self._path is None:
+                self._path = self._new_local_path()
+            return self._path
 
     @path.setter
     def path(self, value: str | os.PathLike[str]) -> None:
@@ -173,7 +171,7 @@ class Location(os.PathLike[str]):
             if self._fetched is not None:
                 return self._fetched
             if self._downloader is None and self._remote_source is None:
-                return uris.local_path(self.path)
+                return self.path
             place = self._new_local_path() if self._path is not None and uris.is_remote(self._path) else self.path
             if self._downloader is not None:
                 self._downloader()
@@ -294,21 +292,23 @@ class Location(os.PathLike[str]):
         return self.path
 
     def __repr__(self) -> str:
-        where = self._remote_source or self._path
-        return f"{type(self).__qualname__}({where!r})"
+        return f"{type(self).__qualname__}({self._identity()!r})"
+
+    def _identity(self) -> str:
+        return self._remote_source or self.path
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Location):
-            return (self.path, self._destination, self._root, self._format) == (
-                other.path,
+            return (self._identity(), self._destination, self._root, self._format) == (
+                other._identity(),
                 other._destination,
                 other._root,
                 other._format,
             )
-        return self.path == other if isinstance(other, str) else NotImplemented
+        return self._identity() == other if isinstance(other, str) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.path)
+        return hash(self._identity())
 
     def __reduce__(self) -> Any:
         state = {name: value for name, value in vars(self).items() if name != "_lock"}

@@ -25,7 +25,7 @@ class Compilation:
 
     Args:
         name: Name of what is compiled, for messages.
-        prefix: What the ids of nodes begin with: ``d`` in a dynamic task, ``f`` for a failure node.
+        prefix: What the ids of nodes begin with; ``d`` in a dynamic task.
         task_resolver: Resolver of the tasks that are made inside the body.
     """
 
@@ -148,17 +148,23 @@ def _check_order(name: str, graph: Graph) -> None:
                 f"In {name}, {reader} should come after {unknown[0]}, which is inside a branch or in another workflow.",
                 remedy="Use what the whole conditional gives, or a node of the same workflow.",
             )
-    while waits:
-        free = [node_id for node_id, upstream in waits.items() if not upstream]
-        if not free:
-            raise FlyteValidationException(
-                f"The nodes {', '.join(sorted(waits))} of {name} wait for each other.",
-                remedy="Take out one of the orderings (a >> b) between them.",
-            )
-        for node_id in free:
-            del waits[node_id]
-        for upstream in waits.values():
-            upstream.difference_update(free)
+    followers: dict[str, list[str]] = {}
+    for node_id, upstream in waits.items():
+        for other in upstream:
+            followers.setdefault(other, []).append(node_id)
+    free = [node_id for node_id, upstream in waits.items() if not upstream]
+    while free:
+        done = free.pop()
+        del waits[done]
+        for node_id in followers.get(done, ()):
+            waits[node_id].discard(done)
+            if not waits[node_id]:
+                free.append(node_id)
+    if waits:
+        raise FlyteValidationException(
+            f"The nodes {', '.join(sorted(waits))} of {name} wait for each other.",
+            remedy="Take out one of the orderings (a >> b) between them.",
+        )
 
 
 def metadata_of(entity: Any) -> NodeMetadata:

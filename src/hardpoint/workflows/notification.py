@@ -14,7 +14,7 @@ from hardpoint.errors import FlyteAssertion
 __all__ = ["Email", "Notification", "PagerDuty", "Slack", "WorkflowExecutionPhase"]
 
 WorkflowExecutionPhase = WorkflowExecution.Phase
-"""The phases of an execution, such as ``WorkflowExecutionPhase.Value("FAILED")``; also ``WorkflowExecution.FAILED``."""
+"""The phases of an execution, such as ``WorkflowExecutionPhase.FAILED``."""
 
 _TERMINAL = frozenset(
     {WorkflowExecution.SUCCEEDED, WorkflowExecution.FAILED, WorkflowExecution.TIMED_OUT, WorkflowExecution.ABORTED}

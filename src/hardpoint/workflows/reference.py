@@ -46,7 +46,6 @@ class ReferenceEntity:
     """
 
     resource_type: ClassVar[Any]
-    kind: ClassVar[str]
 
     def __init__(
         self,
@@ -111,7 +110,6 @@ class ReferenceTask(ReferenceEntity):
     """A registered task."""
 
     resource_type = idl.TASK
-    kind = "task"
 
     def fill_node(self, message: NodeMessage, node: Node, settings: SerializationSettings) -> None:
         message.task_node.reference_id.CopyFrom(self.id)
@@ -121,7 +119,6 @@ class ReferenceLaunchPlan(ReferenceEntity):
     """A registered launch plan."""
 
     resource_type = idl.LAUNCH_PLAN
-    kind = "launch plan"
 
     def fill_node(self, message: NodeMessage, node: Node, settings: SerializationSettings) -> None:
         message.workflow_node.launchplan_ref.CopyFrom(self.id)
@@ -131,7 +128,6 @@ class ReferenceWorkflow(ReferenceEntity):
     """A registered workflow. Its template is not here, so it can be executed, but not be part of another workflow."""
 
     resource_type = idl.WORKFLOW
-    kind = "workflow"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if FlyteContextManager.current_context().compilation is not None:

@@ -84,8 +84,8 @@ TABLE = pa.table(
 def names(store: Store, uri: str) -> set[str]:
     """The files below a URI."""
     found = set()
-    for folder, _, below in store.files.walk(uri):
-        found |= {f"{folder}/{name}".removeprefix(uri).strip("/") for name in below}
+    for folder, _, children in store.files.walk(uri):
+        found |= {f"{folder}/{name}".removeprefix(uri).strip("/") for name in children}
     return found
 
 

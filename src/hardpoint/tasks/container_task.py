@@ -14,7 +14,7 @@ from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.image import image_for, resolve_image
 from hardpoint.tasks.interface import Interface
 from hardpoint.tasks.metadata import TaskMetadata
-from hardpoint.tasks.pod import PRIMARY_CONTAINER_KEY, PodTemplate, PrimaryContainer, build_pod
+from hardpoint.tasks.pod import PodTemplate, PrimaryContainer, build_pod
 from hardpoint.tasks.python_function_task import fill_container
 from hardpoint.tasks.resources import Resources, resource_spec
 from hardpoint.tasks.secret import Secret, security_context
@@ -163,4 +163,4 @@ class ContainerTask(PythonTask[None]):
         )
 
     def get_config(self, settings: SerializationSettings) -> dict[str, str]:
-        return {} if self.pod_template is None else {PRIMARY_CONTAINER_KEY: self.pod_template.primary_container_name}
+        return {} if self.pod_template is None else self.pod_template.config()

@@ -11,15 +11,16 @@ import typing
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
 from hardpoint.idl import TypedInterface
-from hardpoint.tasks.docstring import Docstring, parse
 from hardpoint.types.codec import Codec, describe_type
-from hardpoint.types.columns import kwtypes
 
-__all__ = ["Interface", "bind_arguments", "interface_of", "is_optional", "kwtypes"]
+if TYPE_CHECKING:
+    from hardpoint.tasks.docstring import Docstring
+
+__all__ = ["Interface", "bind_arguments", "interface_of", "is_optional"]
 
 
 class Interface:
@@ -30,7 +31,7 @@ class Interface:
         outputs: Name -> type.
         output_tuple_name: Name of the NamedTuple that the function declares, if it does.
         output_tuple: That class; results of several outputs are handed over in it.
-        docstring: Where descriptions are taken from, or a function that gives it when it is needed.
+        docstring: The function's docstring, from which descriptions are taken, or a function that gives its parts.
 
     Attributes:
         inputs: Name -> type, in the order of the signature.
@@ -44,7 +45,7 @@ class Interface:
         outputs: Mapping[str, Any] | None = None,
         output_tuple_name: str | None = None,
         output_tuple: type[tuple[Any, ...]] | None = None,
-        docstring: Docstring | Callable[[], Docstring] | None = None,
+        docstring: str | Callable[[], Docstring] | None = None,
     ) -> None:
         self.inputs: dict[str, Any] = {}
         self.defaults: dict[str, Any] = {}
@@ -83,7 +84,9 @@ class Interface:
         """What the function's docstring says."""
         if callable(self._docstring):
             return self._docstring()
-        return self._docstring or Docstring()
+        from hardpoint.tasks.docstring import parse
+
+        return parse(self._docstring)
 
     @cached_property
     def input_codecs(self) -> dict[str, Codec]:
@@ -207,7 +210,7 @@ def interface_of(fn: Callable[..., Any], pickle_untyped: bool = False) -> Interf
         inputs[parameter.name] = t if parameter.default is parameter.empty else (t, parameter.default)
     missing = typing.Any if pickle_untyped and "return" not in hints else None
     outputs, tuple_name, tuple_class = _outputs(hints.get("return", missing), name)
-    return Interface(inputs, outputs, tuple_name, tuple_class, docstring=lambda: parse(fn.__doc__))
+    return Interface(inputs, outputs, tuple_name, tuple_class, docstring=fn.__doc__)
 
 
 def _hints(fn: Callable[..., Any], name: str) -> dict[str, Any]:

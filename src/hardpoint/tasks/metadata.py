@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -110,6 +109,8 @@ class Cache:
                 remedy='Write cache=Cache(version="1"), and raise the version when the task gives other results.',
             )
         assert isinstance(policies, Sequence)
+        import hashlib
+
         text = "".join(policy.get_version(self.salt, params) for policy in policies)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hardpoint.errors import FlyteValidationException
-from hardpoint.integration import catalogue, public_path
 
 if TYPE_CHECKING:
     from hardpoint.tasks.python_function_task import PythonFunctionTask
@@ -40,6 +39,8 @@ class TaskPlugins:
         Raises:
             MissingDependencyError: an integration serves it, but its library is not installed.
         """
+        from hardpoint.integration import catalogue, public_path  # only tasks with a config need it
+
         for ancestor in plugin_config_type.__mro__[:-1]:
             known = cls._registered.get(ancestor)
             if known is not None:

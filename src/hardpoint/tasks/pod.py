@@ -18,16 +18,12 @@ from hardpoint.errors import FlyteValidationException, MissingDependencyError
 from hardpoint.tasks.resources import ResourceSpec, pod_resources
 
 __all__ = [
-    "PRIMARY_CONTAINER_KEY",
     "PodTemplate",
     "PrimaryContainer",
     "build_pod",
     "kubernetes_client",
     "plain_kubernetes",
 ]
-
-PRIMARY_CONTAINER_KEY = "primary_container_name"
-"""The key of a template's `config` under which the backend finds the name of the task's own container."""
 
 
 def kubernetes_client() -> Any:
@@ -93,6 +89,10 @@ class PodTemplate:
                 f"pod_spec should be a V1PodSpec or a dict, not {type(self.pod_spec).__qualname__}."
             )
         return spec
+
+    def config(self) -> dict[str, str]:
+        """What the backend finds in a template's `config`: the name of the task's own container."""
+        return {"primary_container_name": self.primary_container_name}
 
     def version_hash(self) -> str:
         """A text that is equal for templates of equal content."""

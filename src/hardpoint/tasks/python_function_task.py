@@ -18,7 +18,6 @@ from hardpoint.tasks.command import execute_command, fast_prefix
 from hardpoint.tasks.image import RUNTIME_PACKAGES_VARIABLE, image_for, resolve_image
 from hardpoint.tasks.interface import Interface, interface_of
 from hardpoint.tasks.naming import function_name, refuse_nested
-from hardpoint.tasks.pod import PRIMARY_CONTAINER_KEY, PodTemplate, PrimaryContainer, build_pod
 from hardpoint.tasks.resolver import TaskResolverMixin, default_task_resolver, resolver_for
 from hardpoint.tasks.resources import (
     Resources,
@@ -32,6 +31,7 @@ from hardpoint.tasks.secret import Secret, security_context
 if TYPE_CHECKING:
     from hardpoint.tasks.accelerators import BaseAccelerator
     from hardpoint.tasks.image_spec import ImageSpec
+    from hardpoint.tasks.pod import PodTemplate
     from hardpoint.tasks.serialization import SerializationSettings
 
 __all__ = [
@@ -168,6 +168,8 @@ class PythonAutoContainerTask(PythonTask[T]):
     def get_k8s_pod(self, settings: SerializationSettings) -> K8sPod | None:
         if self.pod_template is None:
             return None
+        from hardpoint.tasks.pod import PrimaryContainer, build_pod
+
         primary = PrimaryContainer(
             image=self.get_image(settings),
             command=(),
@@ -178,7 +180,7 @@ class PythonAutoContainerTask(PythonTask[T]):
         return build_pod(self.pod_template, primary, lambda image: resolve_image(image, settings.image_config))
 
     def get_config(self, settings: SerializationSettings) -> dict[str, str]:
-        return {} if self.pod_template is None else {PRIMARY_CONTAINER_KEY: self.pod_template.primary_container_name}
+        return {} if self.pod_template is None else self.pod_template.config()
 
     def get_extended_resources(self, settings: SerializationSettings) -> ExtendedResources | None:
         return construct_extended_resources(accelerator=self.accelerator, shared_memory=self.shared_memory)

@@ -30,11 +30,13 @@ _DEPRECATED = ("cache_serialize", "cache_version", "cache_ignore_input_vars")
 
 
 @overload
-def task(_task_function: F) -> PythonFunctionTask[Any]: ...
+def task(_task_function: F) -> PythonFunctionTask[None]: ...
 @overload
 def task(
-    _task_function: None = None, task_config: T | None = None, **options: Any
-) -> Callable[[F], PythonFunctionTask[T]]: ...
+    _task_function: None = None, *, task_config: None = None, **options: Any
+) -> Callable[[F], PythonFunctionTask[None]]: ...
+@overload
+def task(_task_function: None = None, *, task_config: T, **options: Any) -> Callable[[F], PythonFunctionTask[T]]: ...
 def task(
     _task_function: F | None = None,
     task_config: Any = None,

@@ -11,7 +11,7 @@ from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.class_decorator import ClassDecorator
 from hardpoint.tasks.container_task import ContainerTask
 from hardpoint.tasks.environment import Echo
-from hardpoint.tasks.interface import Interface, kwtypes
+from hardpoint.tasks.interface import Interface
 from hardpoint.tasks.metadata import Cache, Documentation, TaskMetadata
 from hardpoint.tasks.pod import PodTemplate
 from hardpoint.tasks.python_function_task import ExecutionBehavior, PythonInstanceTask
@@ -20,6 +20,7 @@ from hardpoint.tasks.secret import Secret
 from hardpoint.tasks.shim import PythonCustomizedContainerTask, ShimTaskExecutor
 from hardpoint.tasks.sql import SQLTask
 from hardpoint.tasks.task import task
+from hardpoint.types.columns import kwtypes
 
 
 class Pair(NamedTuple):

@@ -17,9 +17,9 @@ from hardpoint.tasks.container_run import parse_quantity, read_output, substitut
 from hardpoint.tasks.container_task import ContainerTask
 from hardpoint.tasks.dispatch import dispatch
 from hardpoint.tasks.image import ImageConfig
-from hardpoint.tasks.interface import kwtypes
 from hardpoint.tasks.resources import Resources
 from hardpoint.tasks.serialization import SerializationSettings
+from hardpoint.types.columns import kwtypes
 from hardpoint.types.file import FlyteFile
 
 SETTINGS = SerializationSettings(image_config=ImageConfig.auto(img_name="im:tag"))

@@ -54,7 +54,8 @@ def test_errors_of_the_user_pass_unchanged(error: Exception) -> None:
         raise error
 
     arguments, kind = error.args, type(error)
-    for run in (lambda: dispatch(stormy, A), lambda: asyncio.run(adispatch(stormy, A))):
+    runs: list[Any] = [lambda: dispatch(stormy, A), lambda: asyncio.run(adispatch(stormy, A))]
+    for run in runs:
         with pytest.raises(kind) as caught:
             run()
         assert caught.value is error
@@ -225,20 +226,20 @@ def swap(a: Far, b: Far) -> tuple[Far, Far]:
 
 def test_data_of_several_inputs_and_outputs_moves_at_once(far: FarTransformer) -> None:
     far.together = threading.Barrier(2)
-    made = PythonFunctionTask(None, swap)
+    made: PythonFunctionTask[None] = PythonFunctionTask(None, swap)
     found = dispatch(made, {"a": idl.string("x"), "b": idl.string("y")})
     assert found == {"o0": idl.string("y"), "o1": idl.string("x")}
 
 
 async def test_moving_data_leaves_the_loop_free(far: FarTransformer) -> None:
-    made = PythonFunctionTask(None, swap)
+    made: PythonFunctionTask[None] = PythonFunctionTask(None, swap)
     await adispatch(made, {"a": idl.string("x"), "b": idl.string("y")})
     assert len(far.threads) == 4
     assert threading.get_ident() not in far.threads
 
 
 def test_storage_errors_pass_unchanged(far: FarTransformer) -> None:
-    made = PythonFunctionTask(None, swap)
+    made: PythonFunctionTask[None] = PythonFunctionTask(None, swap)
     far.failure = TransientError("the store is busy")
     literals = {"a": idl.string("x"), "b": idl.string("y")}
     with pytest.raises(TransientError) as caught:

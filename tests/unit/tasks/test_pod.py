@@ -42,11 +42,10 @@ def test_client_objects_and_dicts_are_equal() -> None:
 
 
 def pod_of(**arguments: Any) -> dict[str, Any]:
-    @task(**arguments)
     def podded(a: int) -> int:
         return a
 
-    found: dict[str, Any] = idl.native(podded.template(SETTINGS).k8s_pod.pod_spec)
+    found: dict[str, Any] = idl.native(task(**arguments)(podded).template(SETTINGS).k8s_pod.pod_spec)
     return found
 
 

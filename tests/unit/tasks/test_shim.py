@@ -15,6 +15,7 @@ from hardpoint.tasks.dispatch import IgnoreOutputs, dispatch
 from hardpoint.tasks.image import ImageConfig
 from hardpoint.tasks.interface import Interface
 from hardpoint.tasks.resolver import load_resolver
+from hardpoint.tasks.secret import Secret
 from hardpoint.tasks.serialization import SerializationSettings
 from hardpoint.tasks.shim import (
     ExecutableTemplateShimTask,
@@ -106,7 +107,7 @@ def test_declared_types_are_used_locally_and_guessed_in_a_container(tmp_path: Pa
 
 
 def test_environment_and_secrets_are_in_the_local_template() -> None:
-    task = make(Shows, environment={"A": "b"}, secret_requests=[samples.Secret("g", "k")], task_type_version=2)
+    task = make(Shows, environment={"A": "b"}, secret_requests=[Secret("g", "k")], task_type_version=2)
     dispatch(task, A)
     template = Shows.seen
     assert template is not None

@@ -228,7 +228,7 @@ def test_decorators_stack() -> None:
 
 def test_attributes_of_a_decorator_stay_its_own() -> None:
     assert stacked.metadata.retries == 0
-    assert stacked.task_function.metadata == "mine"  # type: ignore[attr-defined]
+    assert stacked.task_function.metadata == "mine"
 
 
 def test_decorators_of_coroutines() -> None:
@@ -275,5 +275,5 @@ def test_environment_of_dynamic_tasks() -> None:
 
 def test_errors_are_the_users() -> None:
     with pytest.raises(UserError):
-        task(timeout="soon")(plain)  # type: ignore[call-overload]
+        task(timeout="soon")(plain)
     assert issubclass(FlyteValidationException, UserError)

@@ -293,7 +293,7 @@ def test_shim_and_container_are_not_fetched_code_for() -> None:
 
 def state_of(value: Any) -> Any:
     """All that a task holds, in a form that can be compared."""
-    plain = {}
+    plain: dict[str, Any] = {}
     for name, held in vars(value).items():
         try:
             plain[name] = pickle.dumps(held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,17 +60,20 @@ class Parameter:
         """The literal that a value of an input file stands for."""
         return self._convert(data, lambda known: known.of_data)
 
-    def _convert(self, value: Any, way: Any) -> Literal:
+    def _convert(self, value: Any, way: Callable[[Form], Callable[[Any], Literal]]) -> Literal:
         if self.form is None:
-            assert self.refusal is not None, "an input without a form says why"
-            remedy = f" {self.refusal.remedy}" if self.refusal.remedy else ""
-            raise click.UsageError(f"{self.option} cannot be given: {self.refusal.message}{remedy}")
+            raise self.refuse()
         try:
             with FlyteContextManager.use(mode=Mode.LOCAL_WORKFLOW_EXECUTION):
-                literal: Literal = way(self.form)(value)
-                return literal
+                return way(self.form)(value)
         except Misfit as misfit:
             raise click.UsageError(f"{self.option}{misfit.where} {misfit.message}.") from misfit
+
+    def refuse(self) -> click.UsageError:
+        """The complaint about an input whose values cannot be given."""
+        assert self.refusal is not None, "an input without a form says why"
+        remedy = f" {self.refusal.remedy}" if self.refusal.remedy else ""
+        return click.UsageError(f"{self.option} cannot be given. {self.refusal.message}{remedy}")
 
 
 class _InputOption(click.Option):
@@ -165,10 +168,11 @@ def read_inputs(
         if value is not None:
             literals[key] = value if isinstance(value, Literal) else known[key].from_data(value)
     missing = [p for key, p in known.items() if p.required and key not in literals]
+    for parameter in missing:
+        if parameter.form is None:
+            raise parameter.refuse()
     if missing:
-        told = ", ".join(
-            f"{p.option} ({p.form.expected if p.form else describe_type(interface.inputs[p.name])})" for p in missing
-        )
+        told = ", ".join(f"{p.option} ({p.form.expected})" for p in missing if p.form is not None)
         raise click.UsageError(f"{name} needs {told}.")
     for key, codec in interface.input_codecs.items():
         if key in literals:

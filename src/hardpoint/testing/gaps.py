@@ -5,7 +5,7 @@ When a gap closes, the suite fails until its marker goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -52,7 +52,7 @@ class Conformance:
     gaps: ClassVar[Sequence[Gap]] = ()
 
     @pytest.fixture(autouse=True)
-    def _apply_gaps(self, request: pytest.FixtureRequest) -> Iterator[None]:
+    def _apply_gaps(self, request: pytest.FixtureRequest) -> None:
         names = {name.removeprefix("test_") for name in dir(self) if name.startswith("test_")}
         for gap in self.gaps:
             if gap.test not in names:
@@ -62,4 +62,3 @@ class Conformance:
                 request.applymarker(
                     pytest.mark.xfail(raises=gap.raises, reason=f"{gap.kind}: {gap.reason}", strict=True)
                 )
-        yield

@@ -42,7 +42,7 @@ def _guess(lt: LiteralType, registered: list[TypeTransformer[Any]]) -> Any:
     if kind == "map_value_type":
         return dict[str, _guess(lt.map_value_type, registered)]  # type: ignore[misc]
     if kind == "union_type":
-        return typing.Union[tuple(_guess(v, registered) for v in lt.union_type.variants)]
+        return typing.Union[tuple(_guess(v, registered) for v in lt.union_type.variants)]  # noqa: UP007
     if kind == "enum_type":
         return enum.Enum("DynamicEnum", {value: value for value in lt.enum_type.values})
     for transformer in registered:
@@ -141,7 +141,7 @@ def _of_schema(schema: dict[str, Any], root: dict[str, Any], registered: list[Ty
         if transformer.schema_match(schema):
             return transformer.python_type
     if "anyOf" in schema:
-        return typing.Union[tuple(_of_schema(s, root, registered) for s in schema["anyOf"])]
+        return typing.Union[tuple(_of_schema(s, root, registered) for s in schema["anyOf"])]  # noqa: UP007
     if "enum" in schema:
         return str
     kind = schema.get("type")

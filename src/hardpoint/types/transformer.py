@@ -15,6 +15,9 @@ from hardpoint.errors import HardpointError, TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType
 from hardpoint.types.codec import Codec, describe_type, mismatch, wrong_literal
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 __all__ = [
     "AsyncTypeTransformer",
     "CodecTransformer",

@@ -218,7 +218,7 @@ def ahanging(x: int) -> int:
 
 
 def test_a_timeout_ends_a_task_and_lets_it_clean_up() -> None:
-    with pytest.raises(TransientError, match="timeout of 0.2 s"):
+    with pytest.raises(TransientError, match=r"timeout of 0\.2 s"):
         hanging(x=1)
     assert CALLS == ["cleaned up"]
 
@@ -378,8 +378,8 @@ def test_gates_ask_and_check() -> None:
     result = execute(gated, {"x": 1}, RunOptions(prompt=lambda question: next(answers), listener=listener))
     assert result.outputs == {"o0": 42}
     assert any("Expected value of type int" in event.message for event in events)
+    refused = iter(["1", "n"])
     with pytest.raises(FlyteDisapprovalException):
-        refused = iter(["1", "n"])
         execute(gated, {"x": 1}, RunOptions(prompt=lambda question: next(refused)))
 
 

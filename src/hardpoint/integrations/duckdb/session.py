@@ -73,7 +73,7 @@ def _parsed(name: str, value: list[Any] | dict[str, Any] | str) -> Parameters:
     except json.JSONDecodeError as error:
         raise ParameterError(
             f"Input {name!r} should be parameters as JSON, but is {describe_value(value)}: {error}",
-            remedy='For example ["a", 1]. A statement goes into an input named \'query\'.',
+            remedy="For example [\"a\", 1]. A statement goes into an input named 'query'.",
         ) from error
     if not isinstance(parsed, list | dict):
         raise ParameterError(f"Input {name!r} should be a JSON list or object, but is {describe_value(parsed)}.")
@@ -125,7 +125,11 @@ class Session:
             if _is_rows(values):
                 self._execute(statement, values)
                 return _written(None)
-            result = self._connection.sql(statement, params=values) if values is not None else self._connection.sql(statement)
+            result = (
+                self._connection.sql(statement, params=values)
+                if values is not None
+                else self._connection.sql(statement)
+            )
             return _written(result)
 
     def _register(self, name: str, table: Any) -> None:
@@ -167,7 +171,9 @@ def _bind(statements: Sequence[Any], parameters: Parameters | None) -> Iterator[
         return
     if not needing:
         if parameters:
-            raise ParameterError("Parameters are given, but no statement takes any.", remedy="Write ? or $name in the SQL.")
+            raise ParameterError(
+                "Parameters are given, but no statement takes any.", remedy="Write ? or $name in the SQL."
+            )
         yield from ((statement, None) for statement in statements)
         return
     per_statement = isinstance(parameters, list) and bool(parameters) and isinstance(parameters[0], list)

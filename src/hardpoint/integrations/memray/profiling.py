@@ -34,7 +34,7 @@ class UnknownReporterError(FlyteValidationException, ValueError):
     """A reporter that makes no HTML, or arguments that are none."""
 
 
-class memray_profiling(ClassDecorator):  # noqa: N801 - a decorator, and the name that users know
+class memray_profiling(ClassDecorator):
     """Profile the memory of a task and show the report in its deck: ``@task(enable_deck=True)`` over ``@memray_profiling``.
 
     The report is made also when the task fails. memray profiles the whole process: of tasks that run side by side, one is

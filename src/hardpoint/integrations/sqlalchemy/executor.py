@@ -76,9 +76,7 @@ def _split(query: str, inputs: Mapping[str, Any]) -> list[list[str | InputRefere
     return found
 
 
-_TOKEN = re.compile(
-    r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|;|.""", re.DOTALL
-)
+_TOKEN = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|;|.""", re.DOTALL)
 
 
 def _at_semicolons(text: str) -> Iterator[str]:
@@ -99,7 +97,9 @@ def _code(text: str) -> str:
     return "".join(kept).strip()
 
 
-def bind(parts: Sequence[str | InputReference], inputs: Mapping[str, Any]) -> tuple[sqlalchemy.TextClause, dict[str, Any]]:
+def bind(
+    parts: Sequence[str | InputReference], inputs: Mapping[str, Any]
+) -> tuple[sqlalchemy.TextClause, dict[str, Any]]:
     """A statement with SQLAlchemy's own parameters in the places of the inputs; a list becomes as many as it has elements."""
     from sqlalchemy import bindparam, text
 
@@ -167,7 +167,9 @@ def _explained(uri: str) -> Iterator[None]:
             raise PermanentError(f"The database {where} failed: {words}") from error
         raise DatabaseError(f"The database {where} refused a statement: {words}", statement=error.statement) from error
     except exc.StatementError as error:
-        raise DatabaseError(f"A statement cannot be bound: {redact(str(error.orig))}", statement=error.statement) from error
+        raise DatabaseError(
+            f"A statement cannot be bound: {redact(str(error.orig))}", statement=error.statement
+        ) from error
 
 
 def _written(result: Any, chunk: int) -> StructuredDataset:
@@ -214,7 +216,8 @@ def _table(names: Sequence[str], rows: Sequence[Any], schema: Any = None) -> Any
         arrays = [pa.array(column) for column in columns]
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(
-            f"A column of the result does not have one type: {error}", remedy="Cast it in the query, or raise chunksize."
+            f"A column of the result does not have one type: {error}",
+            remedy="Cast it in the query, or raise chunksize.",
         ) from error
     arrays = [array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
     return pa.Table.from_arrays(arrays, names=list(names))

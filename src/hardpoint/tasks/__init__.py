@@ -1,0 +1,1 @@
+"""Tasks: what they are, what templates they make, and how they run."""

@@ -71,8 +71,8 @@ def encode_inputs(task: str, codecs: Mapping[str, Codec], values: Mapping[str, A
 def _input_error(where: str, task: str, name: str, codec: Codec, error: Exception) -> Exception:
     """The error to raise: one about the type says where it happened, any other goes on as it is, with a note."""
     if isinstance(error, TypeTransformerFailedError):
-        return type(error)(
-            f"{where}:\n  Failed argument '{name}': {error.message or error}",
+        return TypeTransformerFailedError(
+            f"{where}:\n  Failed argument '{name}': {_said(error)}",
             remedy=error.remedy,
             task=task,
             argument=name,
@@ -80,6 +80,11 @@ def _input_error(where: str, task: str, name: str, codec: Codec, error: Exceptio
         )
     error.add_note(f"{where}: argument '{name}', declared as {describe_type(codec.python_type)}")
     return error
+
+
+def _said(error: TypeTransformerFailedError) -> str:
+    """What an error says, with where in the value it was."""
+    return "; ".join([error.message or type(error).__name__, *getattr(error, "__notes__", ())])
 
 
 def named_outputs(task: str, interface: Interface, value: Any) -> dict[str, Any]:
@@ -147,10 +152,10 @@ def _output_error(task: str, interface: Interface, name: str, value: Any, error:
         error.add_note(f"while output {position} of task '{task}' was stored")
         return error  # moving the data failed, which may succeed later; the value is not to blame
     if isinstance(error, TypeTransformerFailedError):
-        return type(error)(
+        return TypeTransformerFailedError(
             f"Failed to convert outputs of task '{task}' at position {position}.\n"
             f"Failed to convert type {type(value)} to type {expected}.\n"
-            f"Error Message: {error.message or error}.",
+            f"Error Message: {_said(error)}.",
             remedy=error.remedy,
             task=task,
             output=name,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from flyteidl.core.dynamic_job_pb2 import DynamicJobSpec
 
 from hardpoint.context import ExecutionParameters, FlyteContext, FlyteContextManager
+from hardpoint.errors import UserError
 from hardpoint.idl import Literal, LiteralMap
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def dispatch(
         try:
             value = task.execute(**arguments)
             if inspect.isawaitable(value):
-                value = asyncio.run(_result(value))
+                value = _wait_for(value)
         except BaseException as error:
             run.failed(error)
             raise
@@ -115,8 +116,19 @@ async def adispatch(
         FlyteContextManager.pop(token)
 
 
-async def _result(awaitable: Any) -> Any:
-    return await awaitable
+def _wait_for(awaitable: Any) -> Any:
+    """The result of an awaitable, by a loop of its own."""
+
+    async def result() -> Any:
+        return await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(result())
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+    raise UserError("An async task was dispatched from code that runs on an event loop.", remedy="Await adispatch().")
 
 
 class _Run:

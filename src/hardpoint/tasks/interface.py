@@ -57,11 +57,6 @@ class Interface:
         self.outputs: dict[str, Any] = dict(outputs or {})
         self.output_tuple_name = output_tuple_name
         self._output_tuple, self._docstring = output_tuple, docstring
-        for name in (*self.inputs, *self.outputs):
-            if not isinstance(name, str) or not name.isidentifier():
-                raise FlyteValidationException(
-                    f"{name!r} cannot be the name of an input or output; it is not an identifier."
-                )
 
     @property
     def inputs_with_defaults(self) -> dict[str, tuple[Any, Any]]:

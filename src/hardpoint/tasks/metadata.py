@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
@@ -233,7 +233,6 @@ class Documentation:
     short_description: str | None = None
     long_description: Description | None = None
     source_code: SourceCode | None = None
-    tags: tuple[str, ...] = field(default=())
 
     def proto(self) -> Any:
         """The `DescriptionEntity` message, without an id."""
@@ -251,5 +250,4 @@ class Documentation:
             message.long_description.icon_link = long.icon_link or ""
         if self.source_code is not None:
             message.source_code.link = self.source_code.link or ""
-        message.tags.extend(self.tags)
         return message

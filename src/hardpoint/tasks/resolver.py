@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hardpoint.errors import FlyteValidationException, UserError
-from hardpoint.tasks.naming import Tracked, function_name, module_name
+from hardpoint.tasks.naming import Tracked, function_name, module_name, variable_of
 
 if TYPE_CHECKING:
     from hardpoint.tasks.base import PythonTask
@@ -97,10 +97,16 @@ class DefaultTaskResolver(TaskResolverMixin):
 
     def loader_args(self, settings: SerializationSettings, t: PythonTask[Any]) -> list[str]:
         function = getattr(t, "task_function", None)
-        if function is not None:
-            module, name = function_name(function)
-        else:
-            module, name = module_name(t.instantiated_in), t.lhs
+        if function is None:
+            return ["task-module", module_name(t.instantiated_in), "task-name", t.lhs]
+        module, name = function_name(function)
+        # task(function), without the decorator's syntax: the module's attribute of that name is not the task.
+        for holder in (function.__module__, t.instantiated_in):
+            loaded = sys.modules.get(holder)
+            if loaded is not None and vars(loaded).get(name) is not t:
+                variable = variable_of(t, loaded)
+                if variable is not None:
+                    return ["task-module", module_name(holder), "task-name", variable]
         return ["task-module", module, "task-name", name]
 
     def load_task(self, loader_args: list[str]) -> Any:
@@ -109,8 +115,16 @@ class DefaultTaskResolver(TaskResolverMixin):
         Raises:
             UserError: the module cannot be imported or has no such task.
         """
+        from hardpoint.tasks.base import Task
+
         _, module, _, name = loader_args
-        return load_object(f"{module}.{name}")
+        found = load_object(f"{module}.{name}")
+        if not isinstance(found, Task):
+            raise UserError(
+                f"{module}.{name} is a {type(found).__name__}, not a task.",
+                remedy="Assign the task to a variable of a module, and register it again.",
+            )
+        return found
 
 
 default_task_resolver = DefaultTaskResolver()

@@ -7,6 +7,7 @@ The user's module need not be in the image. In a container the resolver reads th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -51,6 +52,18 @@ LOCAL_SETTINGS = SerializationSettings(
 """The settings under which a shim task makes its template for a local run."""
 
 
+OUTPUT_ORDER_KEY = "hardpoint_output_order"
+"""The key of a template's `config` that tells in which order an executor returns its outputs.
+
+The template's interface is a map, and maps have no order on the wire. It is left out where the order is the natural one.
+"""
+
+
+def _natural_order(names: Iterable[str]) -> list[str]:
+    """``o2`` before ``o10``, and else by the alphabet."""
+    return sorted(names, key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+
+
 class ShimTaskExecutor(Generic[T]):
     """Does the work of one kind of shim task. It is made without arguments, when the task runs."""
 
@@ -80,9 +93,11 @@ class ExecutableTemplateShimTask:
 
         self._task_template = tt
         self.executor_type = executor_type
+        outputs = TypeEngine.guess_python_types(tt.interface.outputs.variables)
+        named = tt.config.get(OUTPUT_ORDER_KEY)
+        order = named.split(",") if named else _natural_order(outputs)
         self.interface = Interface(
-            TypeEngine.guess_python_types(tt.interface.inputs.variables),
-            TypeEngine.guess_python_types(tt.interface.outputs.variables),
+            TypeEngine.guess_python_types(tt.interface.inputs.variables), {name: outputs[name] for name in order}
         )
         self.enable_deck = tt.metadata.generates_deck.value
         self.deck_fields = DEFAULT_DECK_FIELDS if self.enable_deck else ()
@@ -119,8 +134,13 @@ class ExecutableTemplateShimTask:
         return conversion.decode(self.name, self.interface.input_codecs, literals)
 
     def encode_outputs(self, value: Any) -> dict[str, Literal]:
-        """As `PythonTask.encode_outputs`."""
-        return conversion.encode_outputs(self.name, self.interface, value)
+        """As `PythonTask.encode_outputs`; values of other types than the guessed ones travel by their own."""
+        from hardpoint.tasks.fitting import fitting_type
+
+        declared = self._task_template.interface.outputs.variables
+        outputs = conversion.named_outputs(self.name, self.interface, value)
+        fitting = Interface(outputs={name: fitting_type(v, declared[name].type) for name, v in outputs.items()})
+        return conversion.encode_outputs(self.name, fitting, value)
 
 
 class PythonCustomizedContainerTask(PythonTask[T]):
@@ -188,6 +208,13 @@ class PythonCustomizedContainerTask(PythonTask[T]):
     def get_container(self, settings: SerializationSettings) -> Container | None:
         container = Container(args=self.get_command(settings))
         return fill_container(container, self.get_image(settings), self.environment, self.resources, settings)
+
+    def template(self, settings: SerializationSettings) -> TaskTemplate:
+        message = super().template(settings)
+        names = list(self.interface.outputs)
+        if names != _natural_order(names):
+            message.config[OUTPUT_ORDER_KEY] = ",".join(names)
+        return message
 
     @property
     def executor(self) -> ShimTaskExecutor[T]:

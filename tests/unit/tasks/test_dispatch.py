@@ -41,6 +41,11 @@ def test_async_tasks_from_plain_code_and_from_a_loop() -> None:
     assert asyncio.run(adispatch(samples.paired, A)) == {"number": idl.integer(3), "text": idl.string("3")}
 
 
+async def test_async_tasks_are_awaited_on_a_loop() -> None:
+    with pytest.raises(UserError, match="was dispatched from code that runs on an event loop"):
+        dispatch(samples.later, A)
+
+
 class Storm(Exception):
     def __init__(self, code: int, where: str) -> None:
         super().__init__(code, where)
@@ -101,6 +106,17 @@ def test_wrong_outputs(value: Any, message: str) -> None:
     assert samples.plain.name in str(caught.value)
     assert message in str(caught.value)
     assert caught.value.code.startswith("USER")
+
+
+def test_place_of_a_wrong_element_is_said() -> None:
+    @task
+    def lists(a: list[int]) -> list[int]:
+        return a
+
+    with pytest.raises(TypeTransformerFailedError, match="while converting element 1 of a list"):
+        lists.encode_inputs({"a": [1, "x"]})
+    with pytest.raises(TypeTransformerFailedError, match="while converting element 1 of a list"):
+        lists.encode_outputs([1, "x"])
 
 
 def test_wrong_named_output() -> None:

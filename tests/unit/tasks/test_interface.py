@@ -123,11 +123,6 @@ def test_types_are_compiled_when_they_are_asked_for() -> None:
     assert "The type is that of input 'bad'" in caught.value.__notes__[0]
 
 
-def test_names_are_identifiers() -> None:
-    with pytest.raises(FlyteValidationException, match="'a b' cannot be the name"):
-        Interface({"a b": int})
-
-
 def documented(a: int, b: str) -> Pair:
     """What it does.
 

@@ -15,7 +15,8 @@ from hardpoint.tasks.resolver import (
     load_resolver,
 )
 from hardpoint.tasks.serialization import SerializationSettings
-from tests.unit.tasks import samples
+from hardpoint.tasks.task import task
+from tests.unit.tasks import foreign, samples
 
 SETTINGS = SerializationSettings()
 
@@ -84,6 +85,24 @@ def test_tasks_are_found_again() -> None:
         arguments = default_task_resolver.loader_args(SETTINGS, found)
         assert default_task_resolver.load_task(arguments) is found
     assert load_resolver(default_task_resolver.location) is default_task_resolver
+
+
+def by_hand(a: int) -> int:
+    return a
+
+
+renamed = task(by_hand)
+from_elsewhere = task(foreign.local_type)
+
+
+def test_tasks_made_without_the_syntax_of_decorators_are_found_again() -> None:
+    for found, variable in ((renamed, "renamed"), (from_elsewhere, "from_elsewhere")):
+        arguments = default_task_resolver.loader_args(SETTINGS, found)
+        assert arguments == ["task-module", __name__, "task-name", variable]
+        assert default_task_resolver.load_task(arguments) is found
+    assert renamed.name == f"{__name__}.by_hand"
+    with pytest.raises(UserError, match="by_hand is a function, not a task"):
+        default_task_resolver.load_task(["task-module", __name__, "task-name", "by_hand"])
 
 
 def test_nested_functions_are_refused_outside_of_tests() -> None:

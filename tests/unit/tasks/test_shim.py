@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -23,6 +23,8 @@ from hardpoint.tasks.shim import (
     ShimTaskExecutor,
     default_task_template_resolver,
 )
+from hardpoint.types.columns import kwtypes
+from hardpoint.types.file import FlyteFile
 from tests.unit.tasks import samples
 
 SETTINGS = SerializationSettings(
@@ -103,7 +105,58 @@ def test_declared_types_are_used_locally_and_guessed_in_a_container(tmp_path: Pa
     values = {name: task.interface.output_codecs[name].decode(literal) for name, literal in local.items()}
     assert values == {"moved": Point(2), "all": [Point(2)], "none": None}
     remote = in_container(task, tmp_path)
-    assert {type(value).__name__ for value in (remote.decode_inputs(literals)["point"],)} == {"Point"}
+    point = remote.decode_inputs(literals)["point"]
+    assert (type(point).__name__, type(point) is Point) == ("Point", False)
+    assert dispatch(remote, literals) == local
+
+
+class Tabulates(ShimTaskExecutor[None]):
+    def execute_from_model(self, tt: TaskTemplate, **kwargs: Any) -> Any:
+        import pandas as pd
+
+        frame = pd.DataFrame({"a": [1, 2]})
+        return frame, [frame], frame, Path(str(tt.custom["file"])), {"k": Point(1)}
+
+
+class Tabulating(PythonCustomizedContainerTask[None]):
+    def get_custom(self, settings: SerializationSettings) -> dict[str, Any]:
+        return {"file": __file__}
+
+
+def test_values_travel_as_declared_where_types_are_only_guessed(tmp_path: Path) -> None:
+    import pandas as pd
+
+    columns = Annotated[pd.DataFrame, kwtypes(a=int), "csv"]
+    task = Tabulating(
+        "shim",
+        None,
+        "img:1",
+        Tabulates,
+        interface=Interface(
+            {},
+            {
+                "one": columns,
+                "many": list[pd.DataFrame],
+                "perhaps": pd.DataFrame | None,
+                "file": FlyteFile,
+                "map": dict[str, Point],
+            },
+        ),
+    )
+    remote = in_container(task, tmp_path)
+    ctx = FlyteContext(params=ExecutionParameters(), files=FileAccess(str(tmp_path / "raw")))
+    local, found = dispatch(task, {}, ctx=ctx), dispatch(remote, {}, ctx=ctx)
+    assert isinstance(local, dict)
+    assert isinstance(found, dict)
+    for made in (local, found):
+        kind = made["one"].scalar.structured_dataset.metadata.structured_dataset_type
+        assert (kind.format, [column.name for column in kind.columns]) == ("csv", ["a"])
+        assert made["perhaps"].scalar.union.type.structure.tag == "StructuredDataset Transformer"
+        frames = task.interface.output_codecs["many"].decode(made["many"])
+        assert frames[0].to_dict("list") == {"a": [1, 2]}
+    assert found["map"] == local["map"]
+    for made in (local, found):
+        assert Path(made["file"].scalar.blob.uri).read_bytes() == Path(__file__).read_bytes()
 
 
 def test_environment_and_secrets_are_in_the_local_template() -> None:
@@ -151,6 +204,22 @@ def test_wrong_output_names_task_and_output(tmp_path: Path) -> None:
     for entity in (task, in_container(task, tmp_path)):
         with pytest.raises(TypeTransformerFailedError, match="Failed to convert outputs of task 'shim' at position 0"):
             dispatch(entity, A)
+
+
+class Counts(ShimTaskExecutor[None]):
+    def execute_from_model(self, tt: TaskTemplate, **kwargs: Any) -> Any:
+        return tuple(range(12))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [([f"o{index}" for index in range(12)], False), ([f"x{index}" for index in reversed(range(12))], True)],
+)
+def test_outputs_keep_their_order(names: list[str], told: bool, tmp_path: Path) -> None:
+    task = make(Counts, interface=Interface({}, dict.fromkeys(names, int)))
+    assert ("hardpoint_output_order" in task.template(SETTINGS).config) is told
+    expected = {name: idl.integer(index) for index, name in enumerate(names)}
+    assert dispatch(task, {}) == dispatch(in_container(task, tmp_path), {}) == expected
 
 
 def test_executors_must_be_importable() -> None:

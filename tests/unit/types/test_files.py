@@ -329,6 +329,10 @@ def test_classes_of_formats() -> None:
             FlyteFile[wrong]
 
 
+class Own(CSVFile):  # type: ignore[valid-type, misc]
+    """A user's class of file."""
+
+
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))])
 def test_copies(files: FileAccess, duplicate: Any) -> None:
     received = codec(CSVFile).decode(blob(stored("copied.csv", b"a,b"), "csv"))
@@ -338,6 +342,7 @@ def test_copies(files: FileAccess, duplicate: Any) -> None:
     assert other.remote_source == received.remote_source
     assert Path(other).read_bytes() == b"a,b"
     assert duplicate(FlyteFile("/a", metadata={"k": "v"})).metadata == {"k": "v"}
+    assert type(duplicate(Own("/a"))) is Own
 
 
 def test_accepts(local: Path, tmp_path: Path) -> None:

@@ -75,9 +75,8 @@ def noop() -> None:
     """The downloader of something that is here already."""
 
 
-def _rebuild(root: type[Location], format: str, state: dict[str, Any]) -> Location:
-    cls = root[format] if format else root  # type: ignore[index]
-    made: Location = object.__new__(cls)
+def _rebuild(cls: type[Location], format: str, state: dict[str, Any]) -> Location:
+    made: Location = object.__new__(cls.__class_getitem__(format) if format else cls)
     made.__dict__.update(state, _lock=threading.RLock())
     return made
 
@@ -316,4 +315,5 @@ class Location(os.PathLike[str]):
             state["_fetched"] = None
             if self._path != self._remote_source:
                 state["_path"] = None
-        return _rebuild, (self._root, self._format, state)
+        generated = type(self) is self._of_format.get(self._format)
+        return _rebuild, (self._root if generated else type(self), self._format if generated else "", state)

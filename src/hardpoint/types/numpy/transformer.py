@@ -9,11 +9,11 @@ from hardpoint import idl
 from hardpoint.context import FlyteContext, FlyteContextManager
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import BlobType, Literal, LiteralType
-from hardpoint.types.codec import describe_type, mismatch, wrong_literal
+from hardpoint.types.codec import describe_type, mismatch
 from hardpoint.types.file.transformer import blob_type, blob_uri
 from hardpoint.types.numpy.npy import read_array, write_array
 from hardpoint.types.numpy.spec import NDArraySpec, dtype_name, spec_of
-from hardpoint.types.transformer import TypeTransformer
+from hardpoint.types.transformer import TypeTransformer, plain_of
 
 __all__ = ["NumpyArrayTransformer"]
 
@@ -40,17 +40,22 @@ class NumpyArrayTransformer(TypeTransformer[Any]):
         return literal_type
 
     def to_literal(self, ctx: FlyteContext, python_val: Any, python_type: Any, expected: LiteralType) -> Literal:
-        spec = spec_of(python_type)
-        array = self._array(python_val, python_type, spec)
+        return idl.blob(self._store(python_val, python_type), FORMAT)
+
+    def _store(self, value: Any, t: Any) -> str:
+        """Put an array into the store and return its URI."""
+        spec = spec_of(t)
+        array = self._array(value, t, spec)
         if array.dtype.hasobject and not spec.allow_pickle:
             raise TypeTransformerFailedError(
                 "Object arrays cannot be saved when allow_pickle=False.",
                 remedy="Give the array a dtype, or annotate it with NDArraySpec(allow_pickle=True).",
             )
-        uri = ctx.file_access.get_random_remote_path("array.npy")
-        with ctx.file_access.open(uri, "wb") as stream:
+        files = FlyteContextManager.current_context().file_access
+        uri = files.get_random_remote_path("array.npy")
+        with files.open(uri, "wb") as stream:
             write_array(stream, array, allow_pickle=spec.allow_pickle)
-        return idl.blob(uri, FORMAT)
+        return uri
 
     def _array(self, value: Any, t: Any, spec: NDArraySpec) -> Any:
         import numpy as np
@@ -72,15 +77,15 @@ class NumpyArrayTransformer(TypeTransformer[Any]):
 
     def to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: Any) -> Any:
         if not lv.scalar.HasField("blob"):
-            raise wrong_literal(expected_python_type, lv)
-        spec = spec_of(expected_python_type)
-        uri = blob_uri(lv, "file")
+            return self.from_plain(plain_of(lv, expected_python_type), expected_python_type)
+        return self._load(blob_uri(lv, "file"), expected_python_type)
+
+    def _load(self, uri: str, t: Any) -> Any:
+        spec = spec_of(t)
         array = self._mapped(uri, spec.mmap_mode) if spec.mmap_mode else self._read(uri, spec)
         problem = spec.problem(array)
         if problem:
-            raise TypeTransformerFailedError(
-                f"{uri} is not a {describe_type(expected_python_type)}: {problem}.", uri=uri
-            )
+            raise TypeTransformerFailedError(f"{uri} is not a {describe_type(t)}: {problem}.", uri=uri)
         return array
 
     @staticmethod
@@ -97,6 +102,24 @@ class NumpyArrayTransformer(TypeTransformer[Any]):
         if files.is_remote(uri) or mode in ("r+", "w+"):
             uri = files.get_data(uri, files.get_random_local_path("array.npy"))
         return np.load(uri, mmap_mode="r+" if mode == "w+" else mode)
+
+    def to_plain(self, value: Any, t: Any) -> Any:
+        """Within a dataclass it is named by its URI, as files are."""
+        return {"path": self._store(value, t)}
+
+    def from_plain(self, data: Any, t: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("path"), str):
+            raise mismatch(t, data)
+        return self._load(data["path"], t)
+
+    def plain_schema(self, t: Any) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "title": FORMAT,
+            "properties": {"path": {"type": "string"}},
+            "required": ["path"],
+            "additionalProperties": False,
+        }
 
     def to_html(self, ctx: FlyteContext, python_val: Any, expected_python_type: Any) -> str:
         """Dtype, shape, and figures of a sample; never the whole array."""

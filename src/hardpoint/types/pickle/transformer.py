@@ -22,6 +22,8 @@ from hardpoint.types.transformer import TypeTransformer, plain_of, runtime_class
 __all__ = ["BytesTransformer", "FlytePickleTransformer", "PickleWarning"]
 
 FORMAT = "PythonPickle"
+_FILE = "pickle_file"
+"""The key that names a pickle within plain data."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _SUPPORTED = (
     "int, float, bool, str, bytes, datetime, date, timedelta, list, dict, Enum, dataclasses, pydantic models, "
@@ -103,9 +105,13 @@ class FlytePickleTransformer(TypeTransformer[Any]):
         )
 
     def to_literal(self, ctx: FlyteContext, python_val: Any, python_type: Any, expected: LiteralType) -> Literal:
-        if not _belongs(python_val, runtime_class(_subject(python_type))):
-            raise mismatch(_subject(python_type), python_val)
-        return idl.blob(store(python_val), FORMAT)
+        return idl.blob(self._store(python_val, python_type), FORMAT)
+
+    @staticmethod
+    def _store(value: Any, t: Any) -> str:
+        if not _belongs(value, runtime_class(_subject(t))):
+            raise mismatch(_subject(t), value)
+        return store(value)
 
     def to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: Any) -> Any:
         scalar = lv.scalar
@@ -113,30 +119,43 @@ class FlytePickleTransformer(TypeTransformer[Any]):
             return self.from_plain(plain_of(lv, expected_python_type), expected_python_type)
         if not scalar.HasField("blob") or scalar.blob.metadata.type.dimensionality != BlobType.SINGLE:
             raise wrong_literal(expected_python_type, lv)
-        value = load(scalar.blob.uri)
-        subject = _subject(expected_python_type)
-        if not _belongs(value, runtime_class(subject)):
-            raise mismatch(subject, value, f"that is what the pickle {scalar.blob.uri} holds")
+        return self._load(scalar.blob.uri, expected_python_type)
+
+    @staticmethod
+    def _load(uri: str, t: Any) -> Any:
+        value = load(uri)
+        if not _belongs(value, runtime_class(_subject(t))):
+            raise mismatch(_subject(t), value, f"that is what the pickle {uri} holds")
         return value
 
     def to_plain(self, value: Any, t: Any) -> Any:
-        """A field of a dataclass that is declared as anything is written as it is, if it is plain data."""
+        """A field of a dataclass names its pickle; one that is declared as anything is plain data, written as it is."""
         if _subject(t) not in (Any, object):
-            return super().to_plain(value, t)
+            return {_FILE: self._store(value, t)}
         try:
             return plain_data(value)
         except TypeError as error:
             raise mismatch(t, value, f"it has no plain form ({error})") from error
 
     def from_plain(self, data: Any, t: Any) -> Any:
-        """What a promise's attribute access has taken out of a larger value, where nothing said what it is."""
+        """The reverse; also what a promise's attribute access has taken out, where nothing said what it is."""
         subject = _subject(t)
+        if isinstance(data, dict) and isinstance(data.get(_FILE), str) and subject not in (Any, object):
+            return self._load(data[_FILE], t)
         if not _belongs(data, runtime_class(subject)):
             raise mismatch(subject, data)
         return data
 
     def plain_schema(self, t: Any) -> dict[str, Any]:
-        return {} if _subject(t) in (Any, object) else super().plain_schema(t)
+        if _subject(t) in (Any, object):
+            return {}
+        return {
+            "type": "object",
+            "title": "FlytePickle",
+            "properties": {_FILE: {"type": "string"}},
+            "required": [_FILE],
+            "additionalProperties": False,
+        }
 
     def guess_python_type(self, literal_type: LiteralType) -> type[Any]:
         blob = literal_type.blob

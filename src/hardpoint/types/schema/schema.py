@@ -148,12 +148,17 @@ class FlyteSchema:
 
     def publish(self) -> str:
         """The URI at which others find the table; uploads what was written."""
-        if self._written_here and os.listdir(
-            self._local_path
-        ):  # a handler with remote input and output leaves it empty
-            files = FlyteContextManager.current_context().file_access
-            files.put_data(self._local_path, self.remote_path, is_multipart=True)
+        with self._lock:
+            if self._written_here and os.listdir(self._local_path):  # empty if the handler writes to the store itself
+                files = FlyteContextManager.current_context().file_access
+                files.put_data(self._local_path, self.remote_path, is_multipart=True)
         return self.remote_path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}(remote_path={self.remote_path!r})"

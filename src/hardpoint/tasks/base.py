@@ -91,6 +91,7 @@ class Task:
             short_description=(given.short_description if given else None) or text.short,
             long_description=long or (Description(value=text.long) if text.long else None),
             source_code=given.source_code if given else None,
+            tags=given.tags if given else (),
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

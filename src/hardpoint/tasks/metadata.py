@@ -228,11 +228,13 @@ class Documentation:
         short_description: One line.
         long_description: More.
         source_code: Where the source is.
+        tags: By which it is found.
     """
 
     short_description: str | None = None
     long_description: Description | None = None
     source_code: SourceCode | None = None
+    tags: tuple[str, ...] = ()
 
     def proto(self) -> Any:
         """The `DescriptionEntity` message, without an id."""
@@ -250,4 +252,5 @@ class Documentation:
             message.long_description.icon_link = long.icon_link or ""
         if self.source_code is not None:
             message.source_code.link = self.source_code.link or ""
+        message.tags.extend(self.tags)
         return message

@@ -6,6 +6,7 @@ from hardpoint._lazy import attach
 
 if TYPE_CHECKING:
     from hardpoint.testing.codecs import CodecConformance as CodecConformance
+    from hardpoint.testing.datasets import DatasetConformance as DatasetConformance
     from hardpoint.testing.gaps import Conformance as Conformance
     from hardpoint.testing.gaps import Gap as Gap
     from hardpoint.testing.gaps import never as never
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "CodecConformance": ".codecs:CodecConformance",
         "Conformance": ".gaps:Conformance",
+        "DatasetConformance": ".datasets:DatasetConformance",
         "Gap": ".gaps:Gap",
         "never": ".gaps:never",
         "notimpl": ".gaps:notimpl",

@@ -108,14 +108,14 @@ class ParquetToPolarsLazyFrameDecodingHandler(ParquetDecoder[pl.LazyFrame]):
         frame = None if isinstance(filters, pc.Expression) else scan_native(uri, ctx.file_access)
         if frame is None:
             frame = scan_arrow(open_source(uri, ctx.file_access, filters))
-            options = ReadOptions(cast=options.cast)
         return _wanted(frame, current_task_metadata.structured_dataset_type, options, redact_uri(uri))
 
 
 def _wanted(frame: pl.LazyFrame, declared: StructuredDatasetType, options: ReadOptions, where: str) -> pl.LazyFrame:
     """The rows, columns and types that the reader asks for."""
     there = arrow_of(frame.collect_schema().to_frame()).schema
-    if options.filters is not None:
+    # An Arrow expression has done its work in the scan.
+    if options.filters is not None and not isinstance(options.filters, pc.Expression):
         rows = condition(options.filters)
         _require(rows.meta.root_names(), there, where)
         frame = frame.filter(rows)

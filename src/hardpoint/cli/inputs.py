@@ -25,8 +25,6 @@ from hardpoint.types.transformer import unannotated
 
 __all__ = ["Form", "Misfit", "form"]
 
-_NULL = ("null", "none", "None")
-
 
 class Misfit(UserError):
     """A value is not what its type asks for.
@@ -120,7 +118,7 @@ _READERS: dict[type, tuple[str, str, Callable[[str], Any]]] = {
     dt.datetime: ("TIME", "a time, such as 2026-01-31T12:00 or now", words.moment),
     dt.date: ("DAY", "a day, such as 2026-01-31 or today", words.day),
     dt.timedelta: ("DURATION", "a length of time, such as 1h30m, 90 (seconds) or PT1H30M", words.duration),
-    type(None): ("null", "null", lambda text: None if text in _NULL else text),
+    type(None): ("null", "null", lambda text: None if text == "null" else text),
 }
 
 _SCALARS: dict[int, type] = {

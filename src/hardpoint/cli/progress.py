@@ -12,6 +12,7 @@ import click
 
 from hardpoint.cli.shell import length, task_name
 from hardpoint.engine.events import NodeEvent
+from hardpoint.errors import UserError
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -66,7 +67,10 @@ class Quiet:
         sys.stderr.flush()
         answer = sys.stdin.readline()
         if not answer:
-            raise EOFError("standard input has ended, so nobody can be asked")
+            raise UserError(
+                "The run asks something, but its standard input has ended.",
+                remedy="Run it in a terminal, or pipe the answers in.",
+            )
         return answer.rstrip("\n")
 
 

@@ -179,6 +179,10 @@ class EntityCommand(Command):
             return launch.resume()
         return launch.start(read_inputs(self.name or "", self.interface, self.inputs, given, settings["inputs_file"]))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        # The spellings with underscores are for those who know them.
+        return [item for item in super().shell_complete(ctx, incomplete) if "_" not in item.value or "_" in incomplete]
+
 
 def run_settings(ctx: click.Context) -> dict[str, Any]:
     """The options of a run, from wherever on the line they were given; the later ones win."""

@@ -171,7 +171,7 @@ def length(seconds: float) -> str:
     """A length of time in few characters."""
     if seconds < 0.01:
         return f"{seconds * 1000:.1f}ms"
-    if seconds < 100:
+    if seconds < 59.95:
         return f"{seconds:.2f}s" if seconds < 10 else f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -155,11 +155,11 @@ class Target:
 
     def _from_file(self, file: str) -> ModuleType:
         known = sys.modules.get(self.module)
-        if known is not None:
-            if _same_file(known, file):
-                return known
+        if known is not None and _same_file(known, file):
+            return known
+        if known is not None or self.module in sys.stdlib_module_names:
             raise click.UsageError(
-                f"{self.label} cannot be imported: a module named {self.module!r} is loaded already. Rename the file."
+                f"{self.label} cannot be imported: a library has a module named {self.module!r} too. Rename the file."
             )
         spec = importlib.util.spec_from_file_location(self.module, file)
         if spec is None or spec.loader is None:

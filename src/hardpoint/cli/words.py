@@ -26,7 +26,7 @@ def duration(text: str) -> timedelta:
     """
     words = text.strip()
     sign = -1 if words.startswith("-") else 1
-    words = words.lstrip("+-").strip()
+    words = words[1:].strip() if words[:1] in ("+", "-") else words
     try:
         return timedelta(seconds=sign * _seconds(words))
     except OverflowError as error:
@@ -60,7 +60,10 @@ def moment(text: str) -> datetime:
         base = base.replace(hour=0, minute=0, second=0, microsecond=0)
     if relative[2] is None:
         return base
-    return base + duration(relative[3]) * (1 if relative[2] == "+" else -1)
+    try:
+        return base + duration(relative[3]) * (1 if relative[2] == "+" else -1)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is too far away") from error
 
 
 def day(text: str) -> date:

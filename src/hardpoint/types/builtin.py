@@ -23,6 +23,7 @@ FLYTE_FILE = Ref("hardpoint.types.file:FlyteFile")
 FLYTE_DIRECTORY = Ref("hardpoint.types.directory:FlyteDirectory")
 FLYTE_PICKLE = Ref("hardpoint.types.pickle:FlytePickle")
 FLYTE_ERROR = Ref("hardpoint.types.error:FlyteError")
+ALLOW_PICKLE = Ref("hardpoint.types.pickle:AllowPickle")
 JSON_ITERATOR = Ref("hardpoint.types.iterator:JSONIterator")
 
 _ITERATOR = Ref("hardpoint.types.iterator.transformer:IteratorTransformer")

@@ -12,10 +12,11 @@ from hardpoint import idl
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType, SimpleType, simple
 from hardpoint.settings import settings
+from hardpoint.types import builtin
 from hardpoint.types.codec import Codec, mismatch, wrong_literal
 from hardpoint.types.engine import TypeEngine
 from hardpoint.types.plain import MSGPACK_ENCODER, plain_data
-from hardpoint.types.transformer import CodecTransformer, TypeTransformer, plain_of, unannotated
+from hardpoint.types.transformer import CodecTransformer, plain_of, unannotated
 
 __all__ = ["DictTransformer", "ListTransformer", "map_io"]
 
@@ -280,12 +281,13 @@ def _is_pickled(literal: Literal) -> bool:
     return literal.scalar.HasField("generic") and set(literal.scalar.generic.fields) == {"pickle_file"}
 
 
-def _pickler() -> TypeTransformer[Any]:
-    return TypeEngine.get_transformer(object)
+def _pickled() -> Codec:
+    """The codec of what is meant to be a pickle."""
+    return TypeEngine.codec(builtin.FLYTE_PICKLE.load())
 
 
 def _fill_pickled(value: Any, literal: Literal) -> None:
-    made = _pickler().compile(object).encode(value)
+    made = _pickled().encode(value)
     literal.scalar.generic.update({"pickle_file": made.scalar.blob.uri})
     literal.metadata["format"] = "pickle"
 
@@ -294,4 +296,4 @@ def _read_pickled(literal: Literal) -> Any:
     uri = literal.scalar.generic.fields["pickle_file"].string_value
     if not uri:
         raise wrong_literal(dict, literal, "it names no pickle file")
-    return _pickler().compile(object).decode(idl.blob(uri, "PythonPickle"))
+    return _pickled().decode(idl.blob(uri, "PythonPickle"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -17,12 +17,13 @@ from hardpoint import idl
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType, SimpleType
 from hardpoint.integration import public_path
+from hardpoint.types import builtin
 from hardpoint.types.codec import Codec, describe_type, mismatch
 from hardpoint.types.engine import TypeEngine
 from hardpoint.types.plain import MSGPACK_ENCODER, plain_data
 from hardpoint.types.transformer import CodecTransformer, plain_of, unannotated
 
-__all__ = ["DataclassTransformer", "record_codec"]
+__all__ = ["DataclassTransformer", "carried_codec", "record_codec"]
 
 _MISSING = dataclasses.MISSING
 
@@ -97,6 +98,13 @@ def record_codec(
     )
 
 
+def carried_codec(t: Any) -> Codec:
+    """The codec of a field whose values the record itself carries, so that nothing is said of pickles where nothing else fits."""
+    if TypeEngine.get_transformer(t) is builtin.load(builtin.PICKLE):
+        return TypeEngine.codec(Annotated[t, builtin.ALLOW_PICKLE.load()()])
+    return TypeEngine.codec(t)
+
+
 class DataclassTransformer(CodecTransformer[Any]):
     """Any dataclass whose fields can be carried."""
 
@@ -111,7 +119,8 @@ class DataclassTransformer(CodecTransformer[Any]):
         codecs: dict[str, Codec] = {}
         for field in fields:
             try:
-                codecs[field.name] = TypeEngine.codec(hints[field.name])
+                hint = hints[field.name]
+                codecs[field.name] = carried_codec(hint) if hint is Any else TypeEngine.codec(hint)
                 codecs[field.name].schema()
             except TypeTransformerFailedError as error:
                 error.add_note(f"in field {field.name!r} of dataclass {describe_type(klass)}")

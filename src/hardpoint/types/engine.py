@@ -181,9 +181,9 @@ class TypeEngine:
             raise RestrictedTypeError(
                 f"The type variable {base} stands for no type in particular.", remedy="Write the type that is meant."
             )
-        elif isinstance(base, str):
+        elif isinstance(base, str | typing.ForwardRef):
             raise RestrictedTypeError(
-                f"The annotation {base!r} could not be resolved to a type.",
+                f"The annotation {getattr(base, '__forward_arg__', base)!r} could not be resolved to a type.",
                 remedy="Import the name at the module's top level, not only under TYPE_CHECKING.",
             )
 

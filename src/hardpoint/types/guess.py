@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hardpoint import idl
+from hardpoint._lazy import Ref
 from hardpoint.idl import BlobType, LiteralType, SimpleType
 from hardpoint.types import builtin
 from hardpoint.types.scalars import SCALARS
@@ -80,6 +81,8 @@ def _guess_simple(lt: LiteralType, registered: list[TypeTransformer[Any]]) -> An
 
 
 def _guess_blob(lt: LiteralType) -> Any:
+    if lt.blob.format == "NumpyArray":
+        return Ref("numpy:ndarray").load()
     if lt.blob.format == "PythonPickle":
         return builtin.FLYTE_PICKLE.load()
     if lt.blob.format == "jsonl" and "format" in idl.native(lt.metadata):

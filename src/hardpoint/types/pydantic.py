@@ -8,8 +8,7 @@ from typing import Any
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import LiteralType
 from hardpoint.types.codec import Codec, describe_type, mismatch
-from hardpoint.types.dataclass import record_codec
-from hardpoint.types.engine import TypeEngine
+from hardpoint.types.dataclass import carried_codec, record_codec
 from hardpoint.types.transformer import CodecTransformer, unannotated
 
 __all__ = ["PydanticTransformer"]
@@ -23,13 +22,14 @@ class PydanticTransformer(CodecTransformer[Any]):
 
     def compile(self, t: Any) -> Codec:
         from pydantic import ValidationError
+        from pydantic_core import PydanticSerializationError
 
         model = unannotated(t)
         members: dict[str, LiteralType] = {}
         io = False
         for name, field in model.model_fields.items():
             try:
-                codec = TypeEngine.codec(field.annotation)
+                codec = carried_codec(field.annotation)
             except TypeTransformerFailedError:
                 continue  # pydantic itself carries the field; only attribute access on a promise needs its literal type
             members[name] = codec.literal_type
@@ -38,7 +38,10 @@ class PydanticTransformer(CodecTransformer[Any]):
         def to_plain(value: Any) -> Any:
             if not isinstance(value, model):
                 raise mismatch(t, value)
-            return json.loads(value.model_dump_json())
+            try:
+                return json.loads(value.model_dump_json())
+            except PydanticSerializationError as error:
+                raise TypeTransformerFailedError(f"A {describe_type(model)} has no JSON form: {error}") from error
 
         def from_plain(data: Any) -> Any:
             if not isinstance(data, dict):

@@ -211,9 +211,11 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from hardpoint.cli.progress import view
     from hardpoint.engine import RunOptions, execute
 
-    result = execute(flights, {}, RunOptions(source=__file__))
+    with view(quiet=False) as progress:
+        result = execute(flights, {}, RunOptions(source=__file__, listener=progress))
     frame = result.outputs["o0"].open(pl.DataFrame).all()
     table = Table(title="Airlines from New York in 2013, the most punctual first")
     for column in frame.columns:

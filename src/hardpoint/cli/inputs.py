@@ -1,7 +1,7 @@
 """Values of the command line and of input files as literals, as the declared types ask.
 
 Each type is compiled once to a `Form`: what it is called in help, what is expected of a value, and how text and JSON-like
-data become a literal. Files and tables are handed on by path or URI; nothing of them is read here.
+data become a literal.
 """
 
 from __future__ import annotations
@@ -10,61 +10,17 @@ import dataclasses
 import datetime as dt
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
-from hardpoint import idl
-from hardpoint.cli import words
-from hardpoint.errors import TypeTransformerFailedError, UserError
-from hardpoint.idl import BlobType, Literal, LiteralType, SimpleType
-from hardpoint.storage import uris
+from hardpoint.cli import places, words
+from hardpoint.cli.form import Form, Misfit
+from hardpoint.errors import TypeTransformerFailedError
+from hardpoint.idl import Literal, SimpleType
 from hardpoint.types.codec import Codec, describe_type, describe_value
 from hardpoint.types.engine import TypeEngine
 from hardpoint.types.transformer import unannotated
 
-__all__ = ["Form", "Misfit", "form"]
-
-
-class Misfit(UserError):
-    """A value is not what its type asks for.
-
-    Args:
-        expected: What it should be.
-        got: What it is, in short.
-        where: Where in the value, as in ``[2].name``.
-    """
-
-    def __init__(self, expected: str, got: str, where: str = "") -> None:
-        super().__init__(f"should be {expected}, but got {got}")
-        self.expected, self.got, self.where = expected, got, where
-
-    def inside(self, place: str) -> Misfit:
-        """The same about a part of a larger value."""
-        return Misfit(self.expected, self.got, place + self.where)
-
-
-@dataclass(frozen=True)
-class Form:
-    """How values of a type are given.
-
-    Attributes:
-        metavar: What stands for a value in help.
-        expected: What a value should be, as in "a whole number".
-        of_data: JSON-like data to a literal; raises `Misfit`.
-        of_text: Text to a literal; raises `Misfit`.
-        choices: All values there are, if they are few.
-        flag: Whether it is a bool.
-        path: ``file`` or ``dir`` if a path will do, for completion.
-    """
-
-    metavar: str
-    expected: str
-    of_data: Callable[[Any], Literal]
-    of_text: Callable[[str], Literal]
-    choices: tuple[str, ...] = ()
-    flag: bool = False
-    path: str = ""
+__all__ = ["form"]
 
 
 def form(t: Any) -> Form:
@@ -79,9 +35,9 @@ def form(t: Any) -> Form:
         base = unannotated(base.__supertype__)
     kind = codec.literal_type.WhichOneof("type")
     if kind == "blob":
-        return _blob(base, codec)
+        return places.blob(base, codec)
     if kind in ("structured_dataset_type", "schema"):
-        return _table(codec, kind)
+        return places.table(codec, kind)
     if kind == "union_type":
         return _union(base, codec)
     if kind in ("collection_type", "map_value_type") and get_args(base):
@@ -313,79 +269,3 @@ def _refuse_strangers(data: Any, schema: Mapping[str, Any], where: str = "") -> 
     elif isinstance(data, list) and isinstance(schema.get("items"), Mapping):
         for index, item in enumerate(data):
             _refuse_strangers(item, schema["items"], f"{where}[{index}]")
-
-
-# -- what lies elsewhere -------------------------------------------------------------------------------------------------
-
-
-def _place(text: str, expected: str, kinds: tuple[str, ...]) -> str:
-    """A URI as it is; a local path, absolute, if something of the right kind is there."""
-    if not text:
-        raise Misfit(expected, "no text")
-    if uris.is_remote(text):
-        return text
-    path = Path(uris.local_path(text)).expanduser().absolute()
-    if not path.exists():
-        raise Misfit(expected, f"{text!r}, where there is nothing")
-    if (path.is_dir() and "dir" not in kinds) or (path.is_file() and "file" not in kinds):
-        raise Misfit(expected, f"{text!r}, which is a {'folder' if path.is_dir() else 'file'}")
-    return str(path)
-
-
-def _blob(base: Any, codec: Codec) -> Form:
-    """A file or a folder, and what travels as one."""
-    blob = codec.literal_type.blob
-    if blob.format == "PythonPickle":
-        raise UserError(
-            f"Values of {describe_type(base)} travel as pickles, which cannot be written as text, and to load one from a "
-            "file runs whatever code is in it.",
-            remedy="Let a task make the value, declare another type, or give the input a default.",
-        )
-    many = blob.dimensionality == BlobType.MULTIPART
-    expected = "an existing folder, or a URI" if many else "an existing file, or a URI"
-
-    def of_text(text: str) -> Literal:
-        place = _place(text, expected, ("dir",) if many else ("file",))
-        return idl.blob(place, blob.format, multipart=many)
-
-    def of_data(data: Any) -> Literal:
-        path = data.get("path") if isinstance(data, dict) else data
-        if not isinstance(path, str):
-            raise Misfit(expected, describe_value(data))
-        return of_text(path)
-
-    return Form("FOLDER" if many else "FILE", expected, of_data, of_text, path="dir" if many else "file")
-
-
-_TABLE_FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
-
-
-def _table(codec: Codec, kind: str) -> Form:
-    """A table by its place; the format follows from the name, if it is not declared."""
-    expected = "an existing parquet or csv file, a folder of such files, or a URI"
-    literal_type: LiteralType = codec.literal_type
-
-    def made(place: str, format: str) -> Literal:
-        literal = Literal()
-        if kind == "schema":
-            literal.scalar.schema.uri = place
-            literal.scalar.schema.type.CopyFrom(literal_type.schema)
-            return literal
-        table = literal.scalar.structured_dataset
-        table.uri = place
-        declared = table.metadata.structured_dataset_type
-        declared.CopyFrom(literal_type.structured_dataset_type)
-        declared.format = format or _TABLE_FORMATS.get(Path(place).suffix.lower(), declared.format)
-        return literal
-
-    def of_text(text: str) -> Literal:
-        return made(_place(text, expected, ("file", "dir")), "")
-
-    def of_data(data: Any) -> Literal:
-        if isinstance(data, str):
-            return of_text(data)
-        if isinstance(data, dict) and isinstance(data.get("uri"), str):
-            return made(_place(data["uri"], expected, ("file", "dir")), data.get("file_format") or "")
-        raise Misfit(expected, describe_value(data))
-
-    return Form("TABLE", expected, of_data, of_text, path="file")

@@ -122,7 +122,7 @@ class Launch:
             if as_json:
                 click.echo(report.outcome(run, "aborted", resume=again))
             return INTERRUPTED
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a task that calls sys.exit() has failed
             click.echo(report.failure(error, report.decks_of(run) if recorded else {}, again), err=True)
             if as_json:
                 click.echo(report.outcome(run, "failed", error=f"{type(error).__name__}: {error}", resume=again))

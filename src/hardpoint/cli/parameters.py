@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from hardpoint.cli import words
-from hardpoint.cli.inputs import Form, Misfit, form
+from hardpoint.cli.form import Form, Misfit
+from hardpoint.cli.inputs import form
 from hardpoint.cli.shell import nearest
 from hardpoint.context import FlyteContextManager, Mode
 from hardpoint.errors import HardpointError, TypeTransformerFailedError, UserError

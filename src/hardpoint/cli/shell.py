@@ -135,9 +135,6 @@ def complain(error: BaseException) -> None:
         say(error.format_message())
     elif isinstance(error, HardpointError):
         say(error.message, error.remedy)
-    elif isinstance(error, BrokenPipeError):
-        # Whoever read the output has gone; without this the interpreter would say so once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         raise error
 

@@ -184,6 +184,12 @@ def test_a_missing_library_is_status_3(hardpoint: Any) -> None:
     assert "  -> pip install 'hardpoint[nothing]'" in ended.err
 
 
+def test_a_task_that_exits_has_failed(hardpoint: Any) -> None:
+    ended = hardpoint("run", "-q", "steps.py", "quits")
+    assert ended.status == 1
+    assert ended.err.startswith("n0 (steps.quits) failed\n")
+
+
 def test_nothing_is_kept_without_a_record(hardpoint: Any) -> None:
     ended = hardpoint("run", "-q", "--no-record", "steps.py", "failing", "--n", "3")
     assert ended.status == 1

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from datetime import timedelta
 
@@ -66,6 +67,11 @@ def unfit() -> None:
 @task
 def lacking() -> None:
     raise MissingDependencyError("Nothing", "nothing-at-all>=1", "nothing")
+
+
+@task
+def quits() -> None:
+    sys.exit(4)
 
 
 @task

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hardpoint.context import current_context
-from hardpoint.errors import FlyteAssertion, UserError
+from hardpoint.context import FlyteContextManager, current_context
+from hardpoint.errors import FlyteAssertion, FlyteValidationException, UserError
 from hardpoint.tasks.interface import Interface
 from hardpoint.tasks.python_function_task import PythonInstanceTask
 from hardpoint.types.structured import StructuredDataset
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hardpoint.tasks.secret import Secret
 
 __all__ = ["DuckDBProvider", "DuckDBQuery", "MissingSecretError", "QueryOutput"]
+
+IN_MEMORY = ":memory:"
 
 
 class MissingSecretError(UserError, ValueError):
@@ -49,12 +51,16 @@ class DuckDBProvider(enum.Enum):
         return self is DuckDBProvider.MOTHERDUCK
 
     def connect(self, token: str | None, database: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        """Open a connection."""
+        """Open a connection. A database file on remote storage is fetched, and opened for reading only."""
         import duckdb
 
         if self is DuckDBProvider.MOTHERDUCK:
-            name = "" if database == ":memory:" else database
+            name = "" if database == IN_MEMORY else database
             return duckdb.connect(f"md:{name}", config={**config, "motherduck_token": str(token)})
+        files = FlyteContextManager.current_context().file_access
+        if files.is_remote(database):
+            copy = files.get_random_local_path(database.rpartition("/")[2])
+            return duckdb.connect(files.get_data(database, copy), read_only=True, config=dict(config))
         return duckdb.connect(database, config=dict(config))
 
 
@@ -71,7 +77,8 @@ class DuckDBQuery(PythonInstanceTask[None]):
         query: One statement, several in one text, or a list of such texts. Without one, the input ``query`` is needed.
         inputs: Name -> type of the inputs.
         provider: Where the database is; or a function that opens a connection, which is given the secret if there is one.
-        database: A database file, which stays; by default one in memory, which does not.
+        database: A database file, which stays, or one on remote storage, which is only read; by default one in memory.
+            With MotherDuck, the database's name there.
         config: DuckDB's settings, such as ``{"threads": 2, "memory_limit": "1GB"}``.
         extensions: Extensions that are installed and loaded first.
         output_type: Type of the output ``result``; ``Annotated[StructuredDataset, kwtypes(a=int)]`` declares its columns.
@@ -81,6 +88,7 @@ class DuckDBQuery(PythonInstanceTask[None]):
     Raises:
         MissingSecretError: the provider needs a token and there is no secret.
         FlyteAssertion: there is more than one secret.
+        FlyteValidationException: a function opens the connection, and `database` or `config` are given as well.
     """
 
     _TASK_TYPE = "duckdb"
@@ -92,7 +100,7 @@ class DuckDBQuery(PythonInstanceTask[None]):
         inputs: Mapping[str, Any] | None = None,
         provider: DuckDBProvider | Callable[..., duckdb.DuckDBPyConnection] = DuckDBProvider.LOCAL,
         *,
-        database: str = ":memory:",
+        database: str = IN_MEMORY,
         config: Mapping[str, Any] | None = None,
         extensions: Sequence[str] = (),
         output_type: Any = StructuredDataset,
@@ -106,6 +114,11 @@ class DuckDBQuery(PythonInstanceTask[None]):
             raise MissingSecretError(
                 f"A secret_requests must be provided for the {provider.name} provider.",
                 remedy="Pass secret_requests=[Secret(group=..., key=...)].",
+            )
+        if not isinstance(provider, DuckDBProvider) and (database != IN_MEMORY or config):
+            raise FlyteValidationException(
+                "A function that opens the connection does not get database and config.",
+                remedy="Let the function do what they are for, or pass a DuckDBProvider.",
             )
         self._queries = None if query is None else [query] if isinstance(query, str) else list(query)
         self._provider, self._database = provider, database
@@ -121,10 +134,11 @@ class DuckDBQuery(PythonInstanceTask[None]):
 
     def execute(self, **kwargs: Any) -> StructuredDataset:
         """Run the statements and write the last one's result as it comes."""
-        from hardpoint.integrations.duckdb.session import Session, read_inputs
+        from hardpoint.integrations.duckdb.parameters import read_inputs
+        from hardpoint.integrations.duckdb.session import Session
 
-        tables, parameters, query = read_inputs(kwargs)
-        queries = [query] if query else self._queries
+        tables, parameters, given = read_inputs(kwargs)
+        queries = given or self._queries
         if not queries:
             raise FlyteAssertion(
                 "A query must be specified when defining or executing a DuckDBQuery.",
@@ -134,10 +148,16 @@ class DuckDBQuery(PythonInstanceTask[None]):
             return session.run(queries, tables, parameters)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        from hardpoint.integrations.duckdb.problems import explained
+
         token = None
         if self.secret_requests:
             wanted = self.secret_requests[0]
             token = current_context().secrets.get(wanted.group, wanted.key, wanted.group_version)
+        with explained("the connection"):
+            return self._opened(token)
+
+    def _opened(self, token: str | None) -> duckdb.DuckDBPyConnection:
         if isinstance(self._provider, DuckDBProvider):
             return self._provider.connect(token, self._database, self._config)
         return self._provider(token) if token is not None else self._provider()

@@ -1,0 +1,1 @@
+"""Kept names of what serves tasks elsewhere."""

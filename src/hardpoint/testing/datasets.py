@@ -268,7 +268,7 @@ class DatasetConformance(Conformance):
         self._same(self._open(uri, columns=["name"]), _PLAIN.select(["name"]))
 
     def test_absent_columns(self) -> None:
-        t = Annotated[self.python_type, kwtypes(id=int, absent=str)]
+        t = Annotated[self.python_type, kwtypes(id=int, absent=str)]  # type: ignore[name-defined]
         with pytest.raises(MissingColumnsError, match="absent") as caught:
             self._read(self._write(_PLAIN), t)
         assert vars(caught.value)["missing"] == ["absent"]
@@ -294,13 +294,13 @@ class DatasetConformance(Conformance):
             self._open(uri, filters=[("id", "near", 1)])
 
     def test_cast(self) -> None:
-        t = Annotated[self.python_type, kwtypes(id=float), ReadOptions(cast=True)]
+        t = Annotated[self.python_type, kwtypes(id=float), ReadOptions(cast=True)]  # type: ignore[name-defined]
         got = self._read(self._write(_PLAIN), t)
         assert got.schema.types == [pa.float64()]
         assert got.column("id").to_pylist() == [3.0, 1.0, 2.0, 5.0, 4.0]
 
     def test_impossible_cast(self) -> None:
-        t = Annotated[self.python_type, kwtypes(name=int), ReadOptions(cast=True)]
+        t = Annotated[self.python_type, kwtypes(name=int), ReadOptions(cast=True)]  # type: ignore[name-defined]
         with pytest.raises(HardpointError, match=r"name|[Ii]nt64"):
             self._read(self._write(_PLAIN.slice(3)), t)
 

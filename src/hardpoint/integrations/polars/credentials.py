@@ -8,14 +8,61 @@ https://docs.rs/object_store/latest/object_store/gcp/enum.GoogleConfigKey.html
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from hardpoint.storage.options import canonical
 
-__all__ = ["object_store_options"]
+__all__ = ["cloud_arguments", "object_store_options"]
+
+_FRESH_SECONDS = 300
 
 _HARMLESS = {"use_listings_cache", "skip_instance_cache", "asynchronous", "config_kwargs", "project", "retries"}
+
+
+def cloud_arguments(protocol: str, filesystem: Any) -> dict[str, Any] | None:
+    """The arguments of `polars.scan_parquet` by which it reaches what an fsspec file system reaches.
+
+    Args:
+        protocol: The scheme of the URI.
+        filesystem: The file system.
+
+    Returns:
+        None where polars cannot reach it.
+    """
+    options = object_store_options(protocol, filesystem.storage_options)
+    if options is None:
+        return None
+    arguments: dict[str, Any] = {"storage_options": options or None}
+    if canonical(protocol) == "s3" and "aws_access_key_id" not in options and "aws_skip_signature" not in options:
+        # The client that polars has built in does not know profiles, single sign-on and the like.
+        arguments["credential_provider"] = _S3Session(filesystem)
+    return arguments
+
+
+class _S3Session:
+    """Gives polars the credentials that s3fs has found."""
+
+    def __init__(self, filesystem: Any) -> None:
+        self._filesystem = filesystem
+
+    async def _find(self) -> Any:
+        await self._filesystem.set_session()
+        found = await self._filesystem.session.get_credentials()
+        return None if found is None else await found.get_frozen_credentials()
+
+    def __call__(self) -> tuple[dict[str, str], int]:
+        """The credentials, and until when (seconds since 1970) polars need not ask again."""
+        from fsspec.asyn import sync
+
+        found = sync(self._filesystem.loop, self._find)
+        if found is None:
+            raise PermissionError("There are no credentials for S3.")
+        keys = {"aws_access_key_id": found.access_key, "aws_secret_access_key": found.secret_key}
+        if found.token:
+            keys["aws_session_token"] = found.token
+        return keys, int(time.time()) + _FRESH_SECONDS
 
 
 def object_store_options(protocol: str, given: Mapping[str, Any]) -> dict[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -14,6 +14,7 @@ from hardpoint.integrations.polars.scan import arrow_of, condition, scan_arrow, 
 from hardpoint.secrets import redact_uri
 from hardpoint.types.structured import schema
 from hardpoint.types.structured.arrow_io import open_source
+from hardpoint.types.structured.dataset import StructuredDataset
 from hardpoint.types.structured.handlers import MissingColumnsError
 from hardpoint.types.structured.options import ReadOptions
 from hardpoint.types.structured.parquet import ParquetDecoder, ParquetEncoder
@@ -35,12 +36,40 @@ __all__ = [
 _PIECE_ROWS = 1 << 18
 
 
+def _arrow_schema(columns: pl.Schema) -> pa.Schema:
+    return arrow_of(columns.to_frame()).schema
+
+
 def _stream(columns: pl.Schema, pieces: Iterable[pl.DataFrame]) -> pa.RecordBatchReader:
     batches = (batch for piece in pieces for batch in arrow_of(piece).to_batches())
-    return pa.RecordBatchReader.from_batches(arrow_of(columns.to_frame()).schema, batches)
+    return pa.RecordBatchReader.from_batches(_arrow_schema(columns), batches)
 
 
-class PolarsDataFrameToParquetEncodingHandler(ParquetEncoder[pl.DataFrame]):
+F = TypeVar("F", pl.DataFrame, pl.LazyFrame)
+
+
+class _Encoder(ParquetEncoder[F]):
+    """Writes the declared columns, and no others; all if none are declared."""
+
+    def encode(
+        self,
+        ctx: FlyteContext,
+        structured_dataset: StructuredDataset,
+        structured_dataset_type: StructuredDatasetType,
+    ) -> DatasetLiteral:
+        frame: Any = structured_dataset.dataframe
+        names = [column.name for column in structured_dataset_type.columns]
+        chosen, missing = schema.resolve(names, _arrow_schema(frame.lazy().collect_schema()))
+        if chosen and not missing:  # what is missing is an error, which is raised where it is for all libraries
+            structured_dataset = StructuredDataset(
+                dataframe=frame.select(chosen),
+                uri=structured_dataset.uri,
+                write_options=structured_dataset.write_options,
+            )
+        return super().encode(ctx, structured_dataset, structured_dataset_type)
+
+
+class PolarsDataFrameToParquetEncodingHandler(_Encoder[pl.DataFrame]):
     """Writes a `polars.DataFrame`."""
 
     def __init__(self) -> None:
@@ -50,7 +79,7 @@ class PolarsDataFrameToParquetEncodingHandler(ParquetEncoder[pl.DataFrame]):
         return _stream(frame.schema, frame.iter_slices(_PIECE_ROWS))
 
 
-class PolarsLazyFrameToParquetEncodingHandler(ParquetEncoder[pl.LazyFrame]):
+class PolarsLazyFrameToParquetEncodingHandler(_Encoder[pl.LazyFrame]):
     """Computes a `polars.LazyFrame` piece by piece and writes each at once: it is never in memory as a whole."""
 
     def __init__(self) -> None:
@@ -113,7 +142,7 @@ class ParquetToPolarsLazyFrameDecodingHandler(ParquetDecoder[pl.LazyFrame]):
 
 def _wanted(frame: pl.LazyFrame, declared: StructuredDatasetType, options: ReadOptions, where: str) -> pl.LazyFrame:
     """The rows, columns and types that the reader asks for."""
-    there = arrow_of(frame.collect_schema().to_frame()).schema
+    there = _arrow_schema(frame.collect_schema())
     # An Arrow expression has done its work in the scan.
     if options.filters is not None and not isinstance(options.filters, pc.Expression):
         rows = condition(options.filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import pyarrow as pa
 from polars.io.plugins import register_io_source
 
 from hardpoint.errors import TypeTransformerFailedError
-from hardpoint.integrations.polars.credentials import object_store_options
+from hardpoint.integrations.polars.credentials import cloud_arguments
 from hardpoint.storage import uris
 from hardpoint.types.structured.arrow_io import Source
 from hardpoint.types.structured.layout import Files, discover
@@ -46,42 +46,42 @@ def scan_native(uri: str, files: FileAccessLike) -> pl.LazyFrame | None:
         StorageNotFoundError: there is no data.
     """
     found = discover(uri, files)
-    options: dict[str, str] | None = {}
-    paths = found.paths
+    access: dict[str, Any] | None = {}
     if found.filesystem is not None:
-        options = object_store_options(uris.protocol(uri), found.filesystem.storage_options)
-        paths = [found.filesystem.unstrip_protocol(path) for path in paths]
-    if options is None:
+        access = cloud_arguments(uris.protocol(uri), found.filesystem)
+    if access is None:
         return None
     try:
-        return _scan(found, paths, options)
-    except pl.exceptions.PolarsError:  # Arrow may be able to read it, or else to say better what is wrong
+        return _scan(found, access)
+    except (pl.exceptions.PolarsError, OSError):  # Arrow may be able to read it, or else to say better what is wrong
         return None
 
 
-def _scan(found: Files, paths: Sequence[str], options: dict[str, str]) -> pl.LazyFrame | None:
+def _scan(found: Files, access: dict[str, Any]) -> pl.LazyFrame | None:
+    def located(path: str) -> str:
+        return path if found.filesystem is None else str(found.filesystem.unstrip_protocol(path))
+
     def schema(path: str) -> pl.Schema:
-        lazy = pl.scan_parquet(path, glob=False, hive_partitioning=False, storage_options=options or None)
-        return lazy.collect_schema()
+        return pl.scan_parquet(located(path), glob=False, hive_partitioning=False, **access).collect_schema()
 
     with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
-        first, *others = pool.map(schema, paths)
+        first, *others = pool.map(schema, found.paths)
     if any(other != first for other in others):
         return None
     keys, order = found.partition_keys, list(first)
     kinds: dict[str, pl.DataType] = {}
     if found.common:
-        common = schema(found.common if found.filesystem is None else found.filesystem.unstrip_protocol(found.common))
+        common = schema(found.common)
         kinds = {key: common[key] for key in keys if key in common}
         order = list(common)
     names = [name for name in order if name in first or name in keys]
     frame = pl.scan_parquet(
-        list(paths),
+        list(map(located, found.paths)),
         glob=False,
         hive_partitioning=bool(keys),
         hive_schema=kinds if len(kinds) == len(keys) > 0 else None,
         try_parse_hive_dates=False,  # the same types whichever library reads
-        storage_options=options or None,
+        **access,
     )
     return frame.select(names + [key for key in keys if key not in names]) if keys else frame
 

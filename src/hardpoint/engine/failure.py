@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 
+import msgspec
+
 import hardpoint
 from hardpoint.errors import HardpointError
 from hardpoint.idl import Literal
-from hardpoint.types.codec import kind_of
+from hardpoint.types.codec import describe_value, kind_of
 
 __all__ = ["Failure", "describe_inputs", "explain", "trim"]
 
@@ -87,7 +89,10 @@ def _describe(literal: Literal, limit: int) -> str:
         text = repr(getattr(scalar.primitive, name)) if name else "nothing"
         return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
     if which == "binary":
-        return f"{len(scalar.binary.value)} bytes of MessagePack"
+        try:
+            return describe_value(msgspec.msgpack.decode(scalar.binary.value), limit)
+        except msgspec.DecodeError:
+            return f"{len(scalar.binary.value)} bytes"
     return kind_of(literal)
 
 

@@ -172,10 +172,15 @@ class Run:
     # -- the record ----------------------------------------------------------------------------------------------------
 
     def tell(self, event: NodeEvent) -> None:
-        """Tell the listener, whatever thread this is."""
-        if self._listens:
-            with self._told:
+        """Tell the listener, whatever thread this is. One that fails is told no more; the run goes on."""
+        if not self._listens:
+            return
+        with self._told:
+            try:
                 self.options.listener.node(event)
+            except Exception:
+                self._listens = False
+                logger.warning("The listener of run %s failed and is not told any more.", self.id, exc_info=True)
 
     def start(self, name: str, inputs: Mapping[str, Literal]) -> None:
         """Record that the run starts."""

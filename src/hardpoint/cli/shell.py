@@ -33,7 +33,7 @@ __all__ = [
 
 FAILED, USAGE, MISSING, INTERRUPTED = 1, 2, 3, 130
 _PACKAGE = os.path.dirname(hardpoint.__file__)
-# https://github.com/flyteorg/flytekit/blob/v1.16.0/flytekit/core/array_node_map_task.py names maps like this.
+# The names of map tasks, as `hardpoint.workflows.map_task` makes them.
 _MAP_NAME = re.compile(r"map_(\w+?)_[0-9a-f]{32}(?:-arraynode)?$")
 _STATUSES = (
     ("0", "It went well."),

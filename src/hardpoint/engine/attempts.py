@@ -112,17 +112,15 @@ def attempts(
 ) -> Generator[Attempt | float, Outputs, Outputs]:
     """How a task comes to its outputs, whoever runs it: yields an `Attempt` to be made, or seconds to be waited.
 
-    An attempt's outputs are sent in, its error is thrown in. With `quiet`, listeners are told of failures only.
+    An attempt's outputs are sent in, its error is thrown in. With `quiet`, as for the elements of a map, listeners are told of
+    failures only, and successes are written some at a time.
     """
     name = task.name
 
-    def tell(event: NodeEvent) -> None:
-        if not quiet or event.state in ("failed", "retrying"):
-            run.tell(event)
-
     recalled = run.recall(path, name, inputs)
     if recalled is not None:
-        tell(NodeEvent(path, name, "succeeded", cached=True, message="kept from the run that is resumed"))
+        if not quiet:
+            run.tell(NodeEvent(path, name, "succeeded", cached=True, message="kept from the run that is resumed"))
         return recalled
     key = prefix = ""
     if policy.cache_version is not None:
@@ -132,13 +130,15 @@ def attempts(
         if hit is not None:
             run.node_started(path, name, 0, inputs)
             run.node_succeeded(path, hit, cached=True)
-            tell(NodeEvent(path, name, "succeeded", cached=True))
+            if not quiet:
+                run.tell(NodeEvent(path, name, "succeeded", cached=True))
             return hit
     deck = run.deck_of(path) if task.enable_deck else None
     number = 0
     while True:
         run.node_started(path, name, number, inputs)
-        tell(NodeEvent(path, name, "running", number))
+        if not quiet:
+            run.tell(NodeEvent(path, name, "running", number))
         began = clock()
         try:
             outputs = yield Attempt(number, prefix)
@@ -148,18 +148,19 @@ def attempts(
             took = clock() - began
             if number < policy.retries and may_retry(error):
                 pause = pause_before(error, number)
-                tell(NodeEvent(path, name, "retrying", number, took, message=f"{error} (again in {pause:g} s)"))
+                run.tell(NodeEvent(path, name, "retrying", number, took, message=f"{error} (again in {pause:g} s)"))
                 yield pause
                 number += 1
                 continue
             Failure.attach(error, path, name, inputs, number)
             run.node_failed(path, explain(error), deck=deck)
-            tell(NodeEvent(path, name, "failed", number, took, message=str(error)))
+            run.tell(NodeEvent(path, name, "failed", number, took, message=str(error)))
             raise
         if key:
             run.cache.put(key, name, outputs)
-        run.node_succeeded(path, outputs, deck=deck)
-        tell(NodeEvent(path, name, "succeeded", number, clock() - began))
+        run.node_succeeded(path, outputs, deck=deck, later=quiet)
+        if not quiet:
+            run.tell(NodeEvent(path, name, "succeeded", number, clock() - began))
         return outputs
 
 

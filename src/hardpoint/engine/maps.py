@@ -95,6 +95,7 @@ async def run_map(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        run.flush(0)
     if progress.first is not None and progress.too_few:
         raise progress.first
     return _collect(entity, outputs)
@@ -109,6 +110,10 @@ def _collect(entity: MapTask | ArrayNode, outputs: list[Outputs | None]) -> dict
         wrapped = element != own[name].literal_type  # the target's type became an optional of it
         literal = Literal()
         literal.collection.SetInParent()
+        if not wrapped and None not in outputs:
+            literal.collection.literals.extend([found[name] for found in outputs if found is not None])
+            collected[name] = literal
+            continue
         for found in outputs:
             item = literal.collection.literals.add()
             if found is None and not wrapped:

@@ -17,7 +17,7 @@ from typing import Any
 from hardpoint.context import DeckLike, ExecutionParameters, FlyteContext, FlyteContextManager, Mode, TaskIdentity
 from hardpoint.engine.cache import LocalCache
 from hardpoint.engine.events import Listener, NodeEvent, Silent
-from hardpoint.engine.store import RunStore, StartedNode, pack, unpack
+from hardpoint.engine.store import EndedNode, RunStore, StartedNode, pack, unpack
 from hardpoint.engine.workers import Workers
 from hardpoint.idl import Literal
 from hardpoint.secrets import REQUESTS
@@ -88,6 +88,7 @@ class Run:
         self._told = threading.Lock()
         self._starting = threading.Lock()
         self._started: dict[str, StartedNode] = {}
+        self._ended: list[EndedNode] = []
         self.store = RunStore(options.state_dir) if options.record or options.resume else None
         self.done: dict[str, tuple[str, bytes, bytes]] = {}
         if options.resume and self.store is not None:
@@ -141,7 +142,7 @@ class Run:
             execution_date=self.started,
             **{REQUESTS: getattr(task, "secret_requests", ())},
         )
-        return self._outer.new(mode=Mode.LOCAL_WORKFLOW_EXECUTION, params=params, files=files, compilation=None)
+        return FlyteContext(Mode.LOCAL_WORKFLOW_EXECUTION, params, files, serialization=self._outer.serialization)
 
     def deck_of(self, path: str) -> str | None:
         """Where the deck of a node is written."""
@@ -203,11 +204,20 @@ class Run:
                 self._started[path] = row
 
     def node_succeeded(
-        self, path: str, outputs: Mapping[str, Literal], *, cached: bool = False, deck: str | None = None
+        self,
+        path: str,
+        outputs: Mapping[str, Literal],
+        *,
+        cached: bool = False,
+        deck: str | None = None,
+        later: bool = False,
     ) -> None:
-        """Record that a node has succeeded; it is written when this returns."""
+        """Record that a node has succeeded.
+
+        It is written when this returns; with `later` by the next `flush`, where nothing depends on this node alone.
+        """
         if self.store is not None:
-            self._end(path, "succeeded", pack(outputs), None, cached, deck)
+            self._end(path, "succeeded", pack(outputs), None, cached, deck, later)
 
     def node_failed(self, path: str, error: str, *, deck: str | None = None) -> None:
         """Record that a node has failed."""
@@ -215,23 +225,37 @@ class Run:
             self._end(path, "failed", None, error, False, deck)
 
     def _end(
-        self, path: str, state: str, outputs: bytes | None, error: str | None, cached: bool, deck: str | None
+        self,
+        path: str,
+        state: str,
+        outputs: bytes | None,
+        error: str | None,
+        cached: bool,
+        deck: str | None,
+        later: bool = False,
     ) -> None:
         if self.store is None:
             return
         with self._starting:
-            row = self._started.pop(path, None)
-            if row is not None:
-                self.store.add_node(self.id, row, state, outputs, error, cached=cached, deck=deck)
+            start = self._started.pop(path, None)
+            if start is not None:
+                row = EndedNode(start, state, time.time(), outputs, error, cached, deck)
+                if later:
+                    self._ended.append(row)
+                else:
+                    self.store.add_nodes(self.id, [row])
                 return
         self.store.end_node(self.id, path, state, outputs, error, cached=cached, deck=deck)
 
     def flush(self, older_than: float = _UNWRITTEN) -> None:
-        """Write the starts of nodes that have been running for some time."""
-        if self.store is None or not self._started:
+        """Write the starts of nodes that have been running for some time, and the ends that are still to be written."""
+        if self.store is None or not (self._started or self._ended):
             return
         limit = time.time() - older_than
         with self._starting:
+            if self._ended:
+                self.store.add_nodes(self.id, self._ended)
+                self._ended = []
             due = [row for row in self._started.values() if row.started <= limit]
             if due:
                 self.store.start_nodes(self.id, due)

@@ -21,7 +21,7 @@ from hardpoint.errors import UserError
 from hardpoint.idl import Literal, LiteralMap, literal_map
 from hardpoint.settings import settings
 
-__all__ = ["NodeRecord", "RunRecord", "RunStore", "StartedNode", "pack", "unpack"]
+__all__ = ["EndedNode", "NodeRecord", "RunRecord", "RunStore", "StartedNode", "pack", "unpack"]
 
 _SCHEMA = """
 create table if not exists runs (
@@ -117,6 +117,18 @@ class StartedNode(NamedTuple):
     inputs: bytes
 
 
+class EndedNode(NamedTuple):
+    """How a node ended; the fields are as in `NodeRecord`."""
+
+    start: StartedNode
+    state: str
+    ended: float
+    outputs: bytes | None
+    error: str | None
+    cached: bool
+    deck: str | None
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -200,38 +212,23 @@ class RunStore:
             )
             self._db.execute("commit")
 
-    def add_node(
-        self,
-        run: str,
-        row: StartedNode,
-        state: str,
-        outputs: bytes | None = None,
-        error: str | None = None,
-        *,
-        cached: bool = False,
-        deck: str | None = None,
-    ) -> None:
-        """Record a node that started and ended since its start was last written."""
+    def add_nodes(self, run: str, rows: Sequence[EndedNode]) -> None:
+        """Record nodes that started and ended since their starts were last written; all of them or none."""
+        statement = (
+            "insert or replace into nodes "
+            "(run, path, name, attempt, started, inputs, state, ended, outputs, error, cached, deck) "
+            "values (?,?,?,?,?,?,?,?,?,?,?,?)"
+        )
+        values = [
+            (run, *row.start, row.state, row.ended, row.outputs, row.error, int(row.cached), row.deck) for row in rows
+        ]
         with self._lock:
-            self._db.execute(
-                "insert or replace into nodes "
-                "(run, path, name, state, attempt, started, ended, inputs, outputs, error, cached, deck) "
-                "values (?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    run,
-                    row.path,
-                    row.name,
-                    state,
-                    row.attempt,
-                    row.started,
-                    time.time(),
-                    row.inputs,
-                    outputs,
-                    error,
-                    int(cached),
-                    deck,
-                ),
-            )
+            if len(values) == 1:
+                self._db.execute(statement, values[0])
+                return
+            with self._db:
+                self._db.execute("begin immediate")
+                self._db.executemany(statement, values)
 
     def end_node(
         self,

@@ -103,7 +103,7 @@ def test_batches_need_no_more_memory_than_a_few_of_them(files: FileAccess) -> No
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     most, peak = map(int, done.stdout.split())
-    pages = 2 * 4 * (1 << 20)  # of each column a page and its dictionary, as they are stored and unpacked
+    pages = 2 * 10 * (1 << 20)  # of each column some pages and a dictionary, as they are stored and unpacked
     assert peak < 2 * most + pages
 
 

@@ -191,7 +191,7 @@ def test_values_that_do_not_fit() -> None:
     with pytest.raises(TypeTransformerFailedError, match="Did you forget to wrap your dataframe") as caught:
         TypeEngine.to_literal(None, FRAME, StructuredDataset)
     assert str(type(FRAME)) in str(caught.value)
-    with pytest.raises(TypeTransformerFailedError, match=r"Expected value of type pandas\.DataFrame but got 5"):
+    with pytest.raises(TypeTransformerFailedError, match=r"Expected value of type pandas\..*DataFrame but got 5"):
         TypeEngine.to_literal(None, 5, pd.DataFrame)
     with pytest.raises(ValueError, match="If dataframe is not specified, then the uri should be specified"):
         TypeEngine.to_literal(None, StructuredDataset(), StructuredDataset)

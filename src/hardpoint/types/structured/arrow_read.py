@@ -187,15 +187,17 @@ def _dataset(found: Files, filters: Any) -> ds.FileSystemDataset:
     filesystem = local_filesystem() if local else remote_filesystem(found.filesystem, found.sizes)
     # Ranges of a remote file are fetched together; a local one is mapped.
     parquet = ds.ParquetFileFormat(pre_buffer=not local)
-    common = pq.read_schema(found.common, filesystem=filesystem) if found.common else None
+    common: Any = pq.read_schema(found.common, filesystem=filesystem) if found.common else None
     keys = found.partition_keys
-    if common is not None and set(keys) <= set(common.names):
-        partitioning: Any = ds.partitioning(pa.schema([common.field(key) for key in keys]), flavor="hive")
-    else:
-        partitioning = ds.HivePartitioning.discover(infer_dictionary=False)
+    typed: Any = common if common is not None and set(keys) <= set(common.names) else None
+    partitioning: Any = ds.HivePartitioning.discover(infer_dictionary=False)
+    if typed is not None:
+        partitioning = ds.partitioning(pa.schema([typed.field(key) for key in keys]), flavor="hive")
     options = ds.FileSystemFactoryOptions(partition_base_dir=found.root, partitioning=partitioning)
     factory = ds.FileSystemDatasetFactory(filesystem, found.paths, parquet, options)
-    by_path = factory.inspect(fragments=0)  # what the paths tell, without a look into any file
+    if typed is None and keys:  # the folders' types can only be had together with those of the first file
+        typed = factory.inspect()
+    by_path = pa.schema([typed.field(key) for key in keys])
     unopened = factory.finish(by_path)
     try:
         fragments = list(unopened.get_fragments(filter=_about(by_path.names, filters)))

@@ -133,13 +133,26 @@ def execute(entity: Any, values: Mapping[str, Any], options: RunOptions | None =
         KeyboardInterrupt: the run was interrupted; it can be resumed.
     """
     complete = bind_arguments(entity.name, entity.python_interface, (), dict(values))
-    literals = encode_inputs(entity.name, entity.python_interface.input_codecs, complete)
-    return execute_literals(entity, literals, options)
+    run = Run(options or RunOptions())
+    return _finish(run, entity, _encode(run, entity, complete))
 
 
 def execute_literals(entity: Any, inputs: Mapping[str, Literal], options: RunOptions | None = None) -> RunResult:
     """Like `execute`, for inputs that are literals already: all of them, defaults included."""
-    run = Run(options or RunOptions())
+    return _finish(Run(options or RunOptions()), entity, inputs)
+
+
+def _encode(run: Run, entity: Any, values: Mapping[str, Any]) -> dict[str, Literal]:
+    """Native inputs as literals. Data that has to be stored for them lies with that of the run, which may be resumed."""
+    try:
+        with FlyteContextManager.use(mode=Mode.LOCAL_WORKFLOW_EXECUTION, files=run.files):
+            return encode_inputs(entity.name, entity.python_interface.input_codecs, values)
+    except BaseException:
+        run.close()
+        raise
+
+
+def _finish(run: Run, entity: Any, inputs: Mapping[str, Literal]) -> RunResult:
     try:
         outputs = run_sync(_run(run, entity, inputs))
     except BaseException as error:
@@ -165,8 +178,7 @@ def call_task(entity: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     interface = entity.python_interface
     values = bind_arguments(entity.name, interface, args, dict(kwargs))
     run = Run(RunOptions(record=False))
-    literals = encode_inputs(entity.name, interface.input_codecs, values)
-    work = call_plan(run, entity, literals)
+    work = call_plan(run, entity, _encode(run, entity, values))
     if getattr(entity, "is_async", False):
         return _awaited(run, interface, entity.name, work)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pandera.errors import SchemaErrors
 
-from hardpoint.deck import SafeHtml, render
+from hardpoint.deck import SafeHtml, TopFrameRenderer, render
 from hardpoint.deck.markup import escape, notice
 from hardpoint.integrations.pandera.errors import Failure, FrameValidationError
 from hardpoint.integrations.pandera.validation import rows_of
@@ -61,7 +61,7 @@ class PandasReportRenderer:
             "<h4>Schema</h4>",
             _table(("Column", "Type", "Nullable", "Required", "Checks"), map(_column, schema.columns.items())),
             "<h4>Data Preview</h4>",
-            render(data.head(5) if rows is not None else data),
+            render(data) if rows is None else TopFrameRenderer(max_rows=5).to_html(data),
         ]
         if form:
             lines = ((f.column, f.code, f.check, f.message) for f in form)

@@ -61,29 +61,32 @@ class _FrameTransformer(TypeTransformer[Any]):
         uri = dataset.uri if dataset.dataframe is not None else None
         kind = LiteralType()
         kind.CopyFrom(expected)
-        del kind.structured_dataset_type.columns[:]  # the frame is written with all the columns that it has
+        if set(_names(outcome.frame)) != {column.name for column in expected.structured_dataset_type.columns}:
+            # Columns that the schema does not name are handed on too; readers take a literal's list for the whole.
+            del kind.structured_dataset_type.columns[:]
         literal = _structured.to_literal(
             ctx,
             StructuredDataset(dataframe=outcome.frame, uri=uri, file_format=dataset.file_format, write_options=options),
             StructuredDataset,
             kind,
         )
-        written = literal.scalar.structured_dataset
-        written.metadata.structured_dataset_type.columns.extend(expected.structured_dataset_type.columns)
         if outcome.passed and uri is None:  # what somebody else may write to can change
-            KNOWN.add(_execution(ctx), written.uri, model_of(python_type))
+            KNOWN.add(_execution(ctx), literal.scalar.structured_dataset.uri, model_of(python_type))
         return literal
 
     # -- from the wire -------------------------------------------------------------------------------------------------
 
     def to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: Any) -> Any:
-        forwarded = Annotated[StructuredDataset, *getattr(expected_python_type, "__metadata__", ("",))]
+        extras = getattr(expected_python_type, "__metadata__", ())
+        forwarded: Any = Annotated[StructuredDataset, *extras] if extras else StructuredDataset
         dataset: StructuredDataset = _structured.to_python_value(ctx, lv, forwarded)
         return self._open(ctx, dataset, expected_python_type)
 
     def _open(self, ctx: FlyteContext, dataset: StructuredDataset, t: Any) -> Any:
         schema, cls = schema_of(t), _frame_class(t)
-        columns = columns_to_read(schema) if schema is not None and config_of(t).prune else None
+        columns = None
+        if schema is not None and config_of(t).prune and not declaration(t).type.columns:
+            columns = columns_to_read(schema)
         try:
             frame = dataset.open(cls, columns=columns).all()
         except MissingColumnsError as error:
@@ -151,6 +154,11 @@ def _frame_class(t: Any) -> type:
     """The library's class that Pandera's class for annotations is derived from."""
     bases: tuple[type, ...] = runtime_class(t).__mro__
     return next(base for base in bases if base.__module__.partition(".")[0] in ("pandas", "polars"))
+
+
+def _names(frame: Any) -> list[str]:
+    lazy = getattr(frame, "collect_schema", None)
+    return list(frame.columns if lazy is None else lazy())
 
 
 def _execution(ctx: FlyteContext) -> str:

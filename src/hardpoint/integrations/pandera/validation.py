@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -76,26 +76,43 @@ def validate(frame: Any, schema: Any, config: ValidationConfig) -> Outcome:
 
     Of a lazy frame only the schema is checked, unless Pandera's own ``PANDERA_VALIDATION_DEPTH`` says otherwise.
     """
+    outcome = _attempt(frame, schema, config)
+    if outcome.error is None or config.on_error != "drop":
+        return outcome
+    if _is_pandas(frame) and schema.index is None and not frame.index.is_unique:
+        # A label would stand for several rows, of which others may fit.
+        found = _drop(frame.reset_index(drop=True), schema, config)
+        found.frame.index = frame.index.take(found.frame.index)
+        return replace(found, error=outcome.error) if found.dropped else outcome
+    return _drop(frame, schema, config, outcome)
+
+
+def _attempt(frame: Any, schema: Any, config: ValidationConfig) -> Outcome:
     try:
-        return Outcome(_checked(frame, schema, config), passed=not config.is_partial)
+        checked = _checked(frame, schema, config)
     except SchemaErrors as cause:
-        error = FrameValidationError(cause, rows_of(frame), config.max_failure_cases)
-    if config.on_error == "drop":
-        less = _without(frame, schema, error)
-        if less is not None:
-            dropped = (rows_of(frame) or 0) - (rows_of(less) or 0)
-            try:
-                return Outcome(_checked(less, schema, config), error, dropped, passed=True)
-            except SchemaErrors as cause:
-                error = FrameValidationError(cause, rows_of(less), config.max_failure_cases)
-    return Outcome(frame, error)
+        return Outcome(frame, FrameValidationError(cause, rows_of(frame), config.max_failure_cases))
+    return Outcome(checked, passed=not config.is_partial and rows_of(frame) is not None)
+
+
+def _drop(frame: Any, schema: Any, config: ValidationConfig, tried: Outcome | None = None) -> Outcome:
+    """What is left without the rows that do not fit; if that does not fit either, the frame with its error."""
+    tried = tried or _attempt(frame, schema, config)
+    less = None if tried.error is None else _without(frame, tried.error)
+    if less is None:
+        return tried
+    again = _attempt(less, schema, config)
+    if again.error is not None:
+        return replace(again, frame=frame)
+    return replace(again, error=tried.error, dropped=len(frame) - len(less))
 
 
 def _checked(frame: Any, schema: Any, config: ValidationConfig) -> Any:
+    rows, sample = rows_of(frame), config.sample
+    if sample is not None and rows is not None:
+        sample = min(sample, rows)
     try:
-        return schema.validate(
-            frame, head=config.head, sample=config.sample, random_state=config.random_state, lazy=True
-        )
+        return schema.validate(frame, head=config.head, sample=sample, random_state=config.random_state, lazy=True)
     except SchemaError as error:  # some checks are not collected
         raise SchemaErrors(schema, [error], frame) from error
 
@@ -105,16 +122,19 @@ def rows_of(frame: Any) -> int | None:
     return len(frame) if hasattr(frame, "__len__") else None
 
 
-def _without(frame: Any, schema: Any, error: FrameValidationError) -> Any:
+def _without(frame: Any, error: FrameValidationError) -> Any:
     """The frame without the rows that failed; None where the failure is not one of rows."""
     if any(failure.kind != "DATA" for failure in error.failures) or rows_of(frame) is None:
         return None
-    rows = error.failure_cases["index"]
-    if any(row is None or row != row for row in rows):
+    failed = list(error.failure_cases["index"])
+    if any(row is None or row != row for row in failed):
         return None
-    if "pandas.DataFrame" in (path for cls in type(frame).__mro__ for path in public_path(cls)):
-        return frame[~frame.index.isin(list(rows))]
+    if _is_pandas(frame):
+        return frame[~frame.index.isin(failed)]
     import polars as pl
 
-    kept = ~pl.int_range(pl.len()).is_in(list(rows))
-    return frame.filter(kept)
+    return frame.filter(~pl.int_range(pl.len()).is_in(failed))
+
+
+def _is_pandas(frame: Any) -> bool:
+    return any("pandas.DataFrame" in public_path(cls) for cls in type(frame).__mro__)

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from hardpoint.errors import UserError
 
 __all__ = [
+    "ConnectorSettings",
     "DeckSettings",
     "LocalSettings",
     "SecretSettings",
@@ -134,6 +135,17 @@ class DeckSettings:
 
 
 @dataclass(frozen=True)
+class ConnectorSettings:
+    """External jobs."""
+
+    journal: str = ""
+    """Where they are written down: a path, or the URL of a PostgreSQL database; ``jobs.sqlite`` in the state directory if empty."""
+
+    def __repr__(self) -> str:  # a URL may hold a password
+        return f"ConnectorSettings(journal={'***' if '://' in self.journal else repr(self.journal)})"
+
+
+@dataclass(frozen=True)
 class Settings:
     """All sections."""
 
@@ -142,6 +154,7 @@ class Settings:
     storage: StorageSettings = field(default_factory=StorageSettings)
     types: TypeSettings = field(default_factory=TypeSettings)
     deck: DeckSettings = field(default_factory=DeckSettings)
+    connectors: ConnectorSettings = field(default_factory=ConnectorSettings)
     source: str = ""
     """The file that was read, if any."""
 

@@ -1,0 +1,86 @@
+"""The journal in PostgreSQL, which replicas of the connector service share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from hardpoint.connectors.journal import SCHEMA, Journal
+from hardpoint.errors import MissingDependencyError, TransientError, UserError
+from hardpoint.secrets import redact_uri
+
+__all__ = ["PostgresJournal"]
+
+
+class PostgresJournal(Journal):
+    """The journal in a PostgreSQL database, over one connection that is made anew when it breaks.
+
+    Args:
+        url: ``postgresql://user:password@host/database``; the driver may be named, as in ``postgresql+psycopg://``.
+
+    Raises:
+        UserError: the URL is of another database.
+        MissingDependencyError: psycopg is not installed.
+        TransientError: the server does not answer.
+    """
+
+    now = "extract(epoch from clock_timestamp())::double precision"
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        if scheme.partition("+")[0] not in ("postgresql", "postgres"):
+            raise UserError(
+                f"The journal cannot be kept in {redact_uri(url)}.", remedy="Name a path, or a postgresql:// URL."
+            )
+        try:
+            import psycopg
+        except ImportError as error:
+            raise MissingDependencyError("The journal in PostgreSQL", "psycopg>=3.2", "postgres") from error
+        self._driver: Any = psycopg
+        self._url = f"postgresql://{rest}"
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        with self._lock:
+            self._migrate()
+
+    def _migrate(self) -> None:
+        with self._connected().transaction() as _:
+            cursor = self._connection.cursor()
+            # Replicas start together, and "if not exists" alone does not stand two at once.
+            cursor.execute("select pg_advisory_xact_lock(hashtext('hardpoint jobs'))")
+            for statement in SCHEMA:
+                cursor.execute(statement.format(bytes="bytea", float="double precision"))
+
+    def _connected(self) -> Any:
+        if self._connection is None or self._connection.closed:
+            try:
+                self._connection = self._driver.connect(self._url, autocommit=True, connect_timeout=10)
+            except self._driver.OperationalError as error:
+                raise self._unreachable(error) from None  # the driver's own error may hold the password
+        return self._connection
+
+    def _unreachable(self, error: Exception) -> TransientError:
+        return TransientError(
+            f"The journal of external jobs at {redact_uri(self._url)} does not answer: {redact_uri(str(error)).strip()}",
+            remedy="Check that the database runs, and HARDPOINT_CONNECTORS_JOURNAL.",
+        )
+
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> tuple[list[tuple[Any, ...]], int]:
+        statement = sql.replace("?", "%s")
+        with self._lock:
+            for last in (False, True):
+                try:
+                    cursor = self._connected().execute(statement, values)
+                    return cursor.fetchall() if cursor.description else [], cursor.rowcount
+                except self._driver.OperationalError as error:
+                    # A connection that broke while nothing was asked of it. All statements may be run twice; an insert that
+                    # had been committed then says that its key is there already, which its asker finds out by reading.
+                    if last or not self._connection.closed:
+                        raise self._unreachable(error) from None
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()

@@ -1,0 +1,236 @@
+"""The journal, in both databases."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hardpoint.connectors.journal import Entry, Journal, SQLiteJournal, new_holder, open_journal, retire_holder
+from hardpoint.connectors.phases import Phase
+from hardpoint.errors import TransientError, UserError
+from hardpoint.settings import override
+
+ENTRY = Entry(
+    key="hp-1",
+    node_key="node",
+    connector="query_v0",
+    digest="d",
+    output_prefix="s3://b/0",
+    template=b"\x00template",
+    project="p",
+    domain="d",
+    execution="e",
+    node="n0",
+    attempt=1,
+)
+
+Opener = Callable[[], Journal]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "state" / "jobs.sqlite")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def journal(place: str) -> Iterator[Journal]:
+    opened = open_journal(place)
+    yield opened
+    opened.close()
+
+
+def test_a_job_on_its_way(journal: Journal) -> None:
+    before = time.time()
+    assert journal.ask(ENTRY)
+    asked = journal.get("hp-1")
+    assert asked is not None
+    assert before - 1 < asked.created < time.time() + 1
+    assert replace(asked, created=0.0) == ENTRY
+    assert journal.record("hp-1", b"\xffmeta")
+    journal.note("hp-1", Phase.RUNNING, "at 10%")
+    [running] = journal.of_meta("query_v0", b"\xffmeta")
+    assert (running.meta, running.phase, running.message) == (b"\xffmeta", Phase.RUNNING, "at 10%")
+    assert journal.unfinished() == [running]
+    journal.end("hp-1", Phase.SUCCEEDED)
+    ended = journal.get("hp-1")
+    assert ended is not None
+    assert (ended.ended, ended.failed, ended.phase) == (True, False, Phase.SUCCEEDED)
+    assert journal.unfinished() == []
+
+
+def test_a_key_is_asked_for_once(journal: Journal) -> None:
+    assert journal.ask(ENTRY)
+    assert not journal.ask(replace(ENTRY, digest="other"))
+    found = journal.get("hp-1")
+    assert found is not None
+    assert found.digest == "d"
+
+
+def test_what_has_ended_stays_so(journal: Journal) -> None:
+    journal.ask(ENTRY)
+    journal.end("hp-1", Phase.ABORTED, "cancelled")
+    journal.end("hp-1", Phase.SUCCEEDED)
+    journal.note("hp-1", Phase.RUNNING, "")
+    found = journal.get("hp-1")
+    assert found is not None
+    assert (found.phase, found.message, found.failed) == (Phase.ABORTED, "cancelled", True)
+
+
+def test_who_records_a_job_that_was_cancelled_meanwhile_is_told(journal: Journal) -> None:
+    journal.ask(ENTRY)
+    journal.end("hp-1", Phase.ABORTED)
+    assert not journal.record("hp-1", b"meta")
+    found = journal.get("hp-1")
+    assert found is not None
+    assert found.meta == b"meta"
+
+
+def test_attempts_of_a_node_are_found_in_their_order(journal: Journal) -> None:
+    for number in range(3):
+        journal.ask(replace(ENTRY, key=f"hp-{2 - number}", attempt=number))
+    journal.ask(replace(ENTRY, key="hp-x", node_key="else"))
+    assert [entry.attempt for entry in journal.of_node("node")] == [0, 1, 2]
+    assert journal.get("hp-9") is None
+
+
+def test_two_journals_at_one_place_see_each_other(journal: Journal, place: str) -> None:
+    other = open_journal(place)
+    journal.ask(ENTRY)
+    assert other.get("hp-1") is not None
+    other.close()
+
+
+def test_a_lease_has_one_holder(journal: Journal) -> None:
+    ours, theirs = new_holder(), new_holder()
+    assert journal.acquire("node", ours, 30)
+    assert journal.acquire("node", ours, 30)
+    assert not journal.acquire("node", theirs, 30)
+    assert journal.held("node")
+    journal.release("node", theirs)
+    assert journal.held("node")
+    journal.release("node", ours)
+    assert not journal.held("node")
+    assert journal.acquire("node", theirs, 30)
+
+
+def test_a_lease_runs_out(journal: Journal) -> None:
+    other_machine = "elsewhere/1/abc"
+    assert journal.acquire("node", other_machine, 0.05)
+    assert not journal.acquire("node", new_holder(), 30)
+    time.sleep(0.1)
+    assert not journal.held("node")
+    assert journal.acquire("node", new_holder(), 30)
+
+
+def test_the_lease_of_a_holder_that_is_gone_is_free_at_once(journal: Journal) -> None:
+    gone = new_holder()
+    assert journal.acquire("node", gone, 3600)
+    retire_holder(gone)
+    assert not journal.held("node")
+    assert journal.acquire("node", new_holder(), 30)
+
+
+def test_of_many_who_want_a_lease_at_once_one_gets_it(place: str) -> None:
+    journals = [open_journal(place) for _ in range(6)]
+    start = threading.Barrier(len(journals))
+    got: list[bool] = []
+
+    def want(journal: Journal) -> None:
+        start.wait()
+        got.append(journal.acquire("node", new_holder(), 30))
+
+    threads = [threading.Thread(target=want, args=(journal,)) for journal in journals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for journal in journals:
+        journal.close()
+    assert sorted(got) == [False] * 5 + [True]
+
+
+WRITER = """
+import sys
+from hardpoint.connectors.journal import Entry, new_holder, open_journal
+journal = open_journal(sys.argv[1])
+journal.acquire("node", new_holder(), 3600)
+number = 0
+while True:
+    key = f"hp-{number:06}"
+    journal.ask(Entry(key, "node", "query_v0", "d", ""))
+    print(key, flush=True)
+    journal.record(key, key.encode())
+    number += 1
+"""
+
+
+def test_what_was_written_outlives_a_killed_process(place: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", WRITER, place], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline().strip() for _ in range(20)]
+        os.kill(process.pid, signal.SIGKILL)
+        told += process.stdout.read().split()
+    journal = open_journal(place)
+    entries = {entry.key: entry for entry in journal.of_node("node")}
+    assert set(told) <= set(entries)
+    assert all(entries[key].meta == key.encode() for key in told[:-1])
+    assert journal.acquire("node", new_holder(), 30)  # nobody waits for the dead
+    journal.close()
+
+
+def test_the_setting_names_the_place(state_dir: Path, tmp_path: Path) -> None:
+    default = open_journal()
+    assert isinstance(default, SQLiteJournal)
+    assert default.path == state_dir / "jobs.sqlite"
+    default.close()
+    with override(connectors={"journal": str(tmp_path / "other.sqlite")}):
+        named = open_journal()
+    assert isinstance(named, SQLiteJournal)
+    assert named.path == tmp_path / "other.sqlite"
+    named.close()
+
+
+def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
+    (tmp_path / "jobs.sqlite").write_text(
+        "This is a letter, and no database, and long enough to be told apart from one." * 20
+    )
+    with pytest.raises(UserError, match=r"jobs\.sqlite cannot be used") as caught:
+        SQLiteJournal(tmp_path / "jobs.sqlite")
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password() -> None:
+    with pytest.raises(TransientError, match="does not answer") as caught:
+        open_journal("postgresql+psycopg://me:swordfish@127.0.0.1:1/jobs")
+    assert "swordfish" not in str(caught.value)
+
+
+def test_another_database_is_refused() -> None:
+    with pytest.raises(UserError, match="cannot be kept in mysql://me:\\*\\*\\*@host/jobs"):
+        open_journal("mysql://me:swordfish@host/jobs")
+
+
+def test_a_broken_connection_is_made_anew(postgres_url: str) -> None:
+    journal = open_journal(postgres_url)
+    journal.ask(ENTRY)
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as other:
+        other.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    assert journal.get("hp-1") is not None
+    journal.close()

@@ -58,7 +58,7 @@ def decode(interface: Interface, literals: Mapping[str, Literal], name: str) -> 
     values: dict[str, Any] = {}
     for key, codec in interface.output_codecs.items():
         try:
-            values[key] = codec.read(literals[key])
+            values[key] = codec.decode(literals[key])
         except TypeTransformerFailedError as error:
             error.add_note(f"while converting output {key!r} of {name}")
             raise

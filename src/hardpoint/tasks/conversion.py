@@ -31,7 +31,7 @@ def decode(task: str, codecs: Mapping[str, Codec], literals: Mapping[str, Litera
             values[name] = None  # keeps the order
             continue
         try:
-            values[name] = codec.read(literal)
+            values[name] = codec.decode(literal)
         except Exception as error:
             raise _input_error(
                 f"Error encountered while converting inputs of '{task}'", task, name, codec, error
@@ -47,7 +47,7 @@ def _decode_moving(task: str, codecs: Mapping[str, Codec], literals: Mapping[str
 
     def read(name: str) -> Any:
         try:
-            return codecs[name].read(literals[name])
+            return codecs[name].decode(literals[name])
         except Exception as error:
             where = f"Error encountered while converting inputs of '{task}'"
             raise _input_error(where, task, name, codecs[name], error) from error

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
+
+from hardpoint.context import FlyteContextManager
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType
 
 if TYPE_CHECKING:
     from hardpoint.types.transformer import TypeTransformer
 
-__all__ = ["Codec", "describe_type", "describe_value", "mismatch", "wrong_literal"]
+__all__ = ["Codec", "describe_type", "describe_value", "fetched", "mismatch", "wrong_literal"]
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +72,26 @@ class Codec:
         Raises:
             TypeTransformerFailedError: the literal is not one of this type.
         """
+        if literal.HasField("offloaded_metadata"):
+            literal = fetched(literal)
         return self.read(literal)
+
+
+def fetched(literal: Literal) -> Literal:
+    """The literal that was too large for its message and stands in a file of its own.
+
+    Wire facts: flyteidl/core/literals.proto, `LiteralOffloadedMetadata`.
+
+    Raises:
+        TypeTransformerFailedError: the file holds no literal.
+    """
+    uri = literal.offloaded_metadata.uri
+    with FlyteContextManager.current_context().file_access.open(uri, "rb") as stream:
+        data = stream.read()
+    try:
+        return Literal.FromString(data)
+    except DecodeError as error:
+        raise TypeTransformerFailedError(f"{uri} should hold an offloaded literal, but does not: {error}") from error
 
 
 def describe_type(t: Any) -> str:

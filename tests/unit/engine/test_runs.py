@@ -521,7 +521,8 @@ def test_a_stopped_process_leaves_a_run_that_can_be_resumed(tmp_path: Path, how:
         assert process.stdout is not None
         assert process.stdout.readline() == "first\n"
         assert process.stdout.readline() == "second\n"
-        time.sleep(0.2)
+        while "n1" not in [n.path for n in RunStore(tmp_path / "state").nodes("fixed")]:  # written soon after its start
+            time.sleep(0.02)
         process.send_signal(how)
         out, _ = process.communicate(timeout=30)
     store = RunStore(tmp_path / "state")

@@ -240,7 +240,7 @@ def test_several_statements_in_one_text() -> None:
         ("SET threads = 1", []),
         (["CREATE TABLE t(a INT)", "INSERT INTO t VALUES (1)"], [{"Count": 1}]),
         (["CREATE TABLE t(a INT)", "INSERT INTO t VALUES (1) RETURNING a"], [{"a": 1}]),
-        (["CREATE TABLE t AS SELECT 'k' AS k, 1 AS v", "PIVOT t ON k USING sum(v)::INT"], [{"k": 1}]),
+        (["CREATE TABLE t AS SELECT 'k' AS k, 1 AS v", "PIVOT t ON k USING max(v)"], [{"k": 1}]),
         ("SELECT 1 AS a WHERE false", []),
     ],
 )

@@ -16,7 +16,7 @@ integration = Integration(
     summary="Run SQL with bound parameters on any database that SQLAlchemy speaks to, and hand the result on as a dataset.",
     extra="sqlalchemy",
     requires=("sqlalchemy", "pyarrow"),
-    supports=("sqlalchemy>=1.4.40,<3", "pyarrow>=17"),
+    supports=("sqlalchemy>=1.4.40,<3", "pyarrow>=22"),
     exports=(
         ".executor:SQLAlchemyTaskExecutor",
         ".task:SQLAlchemyConfig",

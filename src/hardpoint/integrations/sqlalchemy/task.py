@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hardpoint.errors import FlyteValidationException
-from hardpoint.integrations.sqlalchemy.executor import SQLAlchemyTaskExecutor
+from hardpoint.integrations.sqlalchemy.executor import CHUNK_ROWS, SQLAlchemyTaskExecutor
 from hardpoint.tasks.secret import Secret
 from hardpoint.tasks.serialization import SerializationSettings
 from hardpoint.tasks.shim import PythonCustomizedContainerTask
@@ -43,7 +43,7 @@ class SQLAlchemyConfig:
     uri: str
     connect_args: Mapping[str, Any] | None = None
     secret_connect_args: Mapping[str, Secret] | None = None
-    chunksize: int = field(default=65_536)
+    chunksize: int = CHUNK_ROWS
 
     def secret_connect_args_to_dicts(self) -> dict[str, dict[str, Any]] | None:
         """The secrets as they are written to the template: where they are found, not what they are."""
@@ -111,8 +111,13 @@ class SQLAlchemyTask(PythonCustomizedContainerTask[SQLAlchemyConfig], SQLTask[SQ
     @property
     def output_columns(self) -> list[str] | None:
         """Names of the declared columns, if any are."""
-        columns = getattr(self.interface.outputs.get("results"), "column_names", None)
-        return (list(columns()) or None) if callable(columns) else None
+        for variable in self.interface.typed.outputs.variables.values():
+            declared = variable.type
+            columns = (
+                declared.schema.columns if declared.HasField("schema") else declared.structured_dataset_type.columns
+            )
+            return [column.name for column in columns] or None
+        return None
 
     def get_image(self, settings: SerializationSettings) -> str:
         return super().get_image(settings) if self.container_image else SQLAlchemyDefaultImages.default_image()
@@ -125,6 +130,6 @@ class SQLAlchemyTask(PythonCustomizedContainerTask[SQLAlchemyConfig], SQLTask[SQ
             "connect_args": dict(config.connect_args or {}),
             "secret_connect_args": config.secret_connect_args_to_dicts(),
         }
-        if config.chunksize != SQLAlchemyConfig.chunksize:
+        if config.chunksize != CHUNK_ROWS:
             custom["chunksize"] = config.chunksize
         return custom

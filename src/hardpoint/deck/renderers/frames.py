@@ -164,7 +164,7 @@ def _own_dtypes(top: Any) -> list[str] | None:
 
 def _arrow(value: Any, max_rows: int, renderer: object) -> Any:
     """The first rows as an Arrow table."""
-    pa = library("pyarrow", wants="pyarrow>=17", renderer=renderer, extra=None)
+    pa = library("pyarrow", wants="pyarrow>=22", renderer=renderer, extra=None)
     if isinstance(value, (pa.Table, pa.RecordBatch)):
         return value.slice(0, max_rows)
     if hasattr(value, "__arrow_c_stream__"):
@@ -179,7 +179,7 @@ def _arrow(value: Any, max_rows: int, renderer: object) -> Any:
                 missing -= batch.num_rows
             return pa.Table.from_batches(batches, schema=reader.schema)
     if hasattr(value, "__dataframe__"):
-        interchange = library("pyarrow.interchange", wants="pyarrow>=17", renderer=renderer, extra=None)
+        interchange = library("pyarrow.interchange", wants="pyarrow>=22", renderer=renderer, extra=None)
         return interchange.from_dataframe(value).slice(0, max_rows)
     raise TypeTransformerFailedError(f"A {type(value).__qualname__} is not a table that can be read.")
 

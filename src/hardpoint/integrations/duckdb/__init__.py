@@ -16,7 +16,7 @@ integration = Integration(
     summary="Run SQL over dataframes and files in the task's own process, and hand the result on as a dataset.",
     extra="duckdb",
     requires=("duckdb", "pyarrow"),
-    supports=("duckdb>=1.0,<3", "pyarrow>=17"),
+    supports=("duckdb>=1.0,<3", "pyarrow>=22"),
     exports=(".task:DuckDBProvider", ".task:DuckDBQuery", ".task:MissingSecretError", ".task:QueryOutput"),
 )
 

@@ -19,7 +19,7 @@ integration = Integration(
     summary="Validate pandas and polars frames against Pandera schemas whenever they enter or leave a task.",
     extra="pandera",
     requires=("pandera", "pyarrow"),
-    supports=("pandera>=0.24,<1", "pyarrow>=17"),
+    supports=("pandera>=0.24,<1", "pyarrow>=22"),
     types={
         "pandera.typing.pandas.DataFrame": ".transformer:PanderaPandasTransformer",
         "pandera.typing.polars.DataFrame": _POLARS,

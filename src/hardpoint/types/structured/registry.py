@@ -188,7 +188,7 @@ def _load_core(refs: tuple[Ref, ...]) -> Iterator[Any]:
         for ref in refs:
             yield ref.load()
     except ImportError as error:
-        raise MissingDependencyError("Dataframes in workflows", "pyarrow>=17", "pandas") from error
+        raise MissingDependencyError("Dataframes in workflows", "pyarrow>=22", "pandas") from error
 
 
 def _find(table: Table[H], cls: type, protocol: str, format: str) -> H:

@@ -85,7 +85,7 @@ class TestEach:
 
 
 def _read(path: Path) -> tuple[dict[str, str], list[str]]:
-    """What a manifest's page imports under TYPE_CHECKING, as name to reference; and what else it assigns."""
+    """What a manifest's page imports under TYPE_CHECKING, as name to reference; and what it assigns beside constants."""
     seen: dict[str, str] = {}
     statements: list[str] = []
     for node in ast.parse(path.read_text()).body:
@@ -97,7 +97,8 @@ def _read(path: Path) -> tuple[dict[str, str], list[str]]:
                 assert all(alias.asname == alias.name for alias in line.names), ast.unparse(line)
                 seen.update({alias.name: f"{line.module}:{alias.name}" for alias in line.names})
         elif isinstance(node, ast.Assign):
-            statements += [ast.unparse(target) for target in node.targets]
+            assigned = map(ast.unparse, node.targets)
+            statements += [target for target in assigned if not re.fullmatch("_[A-Z_]+", target)]
         else:
             assert isinstance(node, (ast.ImportFrom, ast.Import, ast.Expr)), ast.unparse(node)
     return seen, statements

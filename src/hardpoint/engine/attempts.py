@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hardpoint.engine.cache import cache_key
 from hardpoint.engine.events import NodeEvent
 from hardpoint.engine.failure import Failure, explain
 from hardpoint.engine.run import Run, clock
-from hardpoint.engine.workers import Interrupted
+from hardpoint.engine.workers import Interrupted, TimeIsUp
 from hardpoint.errors import TransientError, UserError
 from hardpoint.idl import Literal
 from hardpoint.settings import settings
@@ -23,20 +23,42 @@ if TYPE_CHECKING:
     from hardpoint.tasks.base import PythonTask
     from hardpoint.workflows.graph import NodeMetadata
 
-__all__ = ["Policy", "TaskTimeout", "in_thread", "run_in_thread", "run_on_loop"]
+__all__ = ["Attempt", "Policy", "TaskExit", "TaskTimeout", "in_thread", "limited", "run_in_thread", "run_on_loop"]
 
 Outputs = Mapping[str, Literal]
+T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 
 
 class TaskTimeout(TransientError, TimeoutError):
-    """A task took longer than its ``timeout``; it counts as a failure that may be retried, as on a cluster."""
+    """A node took longer than its ``timeout``; it counts as a failure that may be retried, as on a cluster."""
 
     code = "USER:Timeout"
 
     def __init__(self, name: str, limit: float) -> None:
         super().__init__(
-            f"Task {name} did not finish within its timeout of {limit:g} s.", remedy="Raise timeout= or make it faster."
+            f"{name} did not finish within its timeout of {limit:g} s.", remedy="Raise timeout= or make it faster."
+        )
+
+
+class TaskExit(UserError):
+    """A task called ``sys.exit()``."""
+
+    def __init__(self, name: str, code: object) -> None:
+        super().__init__(
+            f"{name} called sys.exit({'' if code is None else repr(code)}).",
+            remedy="Return from a task to end it, and raise an exception to let it fail.",
+        )
+        self.exit_code = code
+
+
+class TaskCancelled(UserError):
+    """An async task let a cancellation of its own out."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} raised asyncio.CancelledError, though nobody has cancelled it.",
+            remedy="Catch it where what the task waits for may be cancelled.",
         )
 
 
@@ -168,6 +190,8 @@ def _once(run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Liter
     ctx = run.context(path, task, attempt.number, attempt.prefix)
     try:
         return _literals(dispatch(task, inputs, ctx=ctx))
+    except SystemExit as error:  # it ends the task, not whoever runs it
+        raise TaskExit(task.name, error.code) from error
     finally:
         run.collect(path, task.name, ctx.params.decks)
 
@@ -213,9 +237,23 @@ def _sleep(seconds: float) -> None:
 
 
 async def run_on_loop(
-    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy
+    run: Run,
+    path: str,
+    task: PythonTask[Any],
+    inputs: Mapping[str, Literal],
+    policy: Policy,
+    once: Callable[[Attempt], Awaitable[Outputs]] | None = None,
 ) -> Outputs:
-    """Run a task to its end and record it, from the event loop: async tasks, and those with a time limit."""
+    """Run a task to its end and record it, from the event loop: async tasks, and those with a time limit.
+
+    Args:
+        run: The run.
+        path: The node.
+        task: The task.
+        inputs: Its inputs.
+        policy: How it is run.
+        once: Makes an attempt where that is not simply to run the task; its time is limited here.
+    """
     story = attempts(run, path, task, inputs, policy)
     try:
         request = next(story)
@@ -225,7 +263,10 @@ async def run_on_loop(
                 request = next(story)
                 continue
             try:
-                outputs = await _once_on_loop(run, path, task, inputs, policy, request)
+                if once is None:
+                    outputs = await _once_on_loop(run, path, task, inputs, policy, request)
+                else:
+                    outputs = await limited(task.name, policy.timeout, once(request))
             except BaseException as error:  # the story says what becomes of it
                 request = story.throw(error)
             else:
@@ -245,10 +286,36 @@ async def _once_on_loop(
         ctx = run.context(path, task, attempt.number, attempt.prefix)
         try:
             async with run.slots:
-                return _literals(await asyncio.wait_for(adispatch(task, inputs, ctx=ctx), policy.timeout))
+                return _literals(await limited(task.name, policy.timeout, adispatch(task, inputs, ctx=ctx)))
+        except SystemExit as error:  # it would end the event loop
+            raise TaskExit(task.name, error.code) from error
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            raise TaskCancelled(task.name) from error
         finally:
             run.collect(path, task.name, ctx.params.decks)
-    except TimeoutError as error:
-        if policy.timeout is None or isinstance(error, UserError):
+    except TimeIsUp:
+        raise TaskTimeout(task.name, policy.timeout or 0) from None
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the engine that wants the current task to end."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+async def limited(name: str, seconds: float | None, work: Awaitable[T]) -> T:
+    """Wait for something, but not longer than it may take.
+
+    Raises:
+        TaskTimeout: the time was up. A `TimeoutError` of the work itself is left as it is.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError:
+        if not limit.expired():
             raise
-        raise TaskTimeout(task.name, policy.timeout) from None
+        raise TaskTimeout(name, seconds or 0) from None

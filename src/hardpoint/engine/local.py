@@ -79,17 +79,32 @@ def run_sync(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if asyncio._get_running_loop() is None:
         return asyncio.run(coroutine)
     result: list[Any] = []
+    done = threading.Event()
     context = copy_context()
+    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+
+    async def noted() -> Any:
+        begun.append((asyncio.get_running_loop(), asyncio.current_task()))
+        return await coroutine
 
     def work() -> None:
         try:
-            result.append((context.run(asyncio.run, coroutine), None))
+            result.append((context.run(asyncio.run, noted()), None))
         except BaseException as error:  # handed to the caller's thread
             result.append((None, error))
+        finally:
+            done.set()
 
     thread = threading.Thread(target=work, name="hardpoint-run")
     thread.start()
-    thread.join()
+    try:
+        done.wait()  # not by `join`: interrupted once, it takes the thread for ended
+    except KeyboardInterrupt:  # only the main thread gets it
+        for loop, running in begun:
+            if running is not None:
+                loop.call_soon_threadsafe(running.cancel)
+        done.wait()
+        raise
     value, error = result[0]
     if error is not None:
         raise error

@@ -66,6 +66,8 @@ async def run_map(
                     )
                 except Exception as error:
                     progress.failed(error)
+                    if progress.hopeless and progress.first is not None:
+                        raise progress.first from None  # which ends the others
                 else:
                     progress.succeeded()
 
@@ -84,6 +86,8 @@ async def run_map(
                         outputs[index] = await run_entity(run, here, target, given)
                 except Exception as error:
                     progress.failed(error)
+                    if progress.hopeless and progress.first is not None:
+                        raise progress.first from None  # which ends the others
                 else:
                     progress.succeeded()
 

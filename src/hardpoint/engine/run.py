@@ -19,6 +19,7 @@ from hardpoint.engine.cache import LocalCache
 from hardpoint.engine.events import Listener, NodeEvent, Silent
 from hardpoint.engine.store import EndedNode, RunStore, StartedNode, pack, unpack
 from hardpoint.engine.workers import Workers
+from hardpoint.errors import UserError
 from hardpoint.idl import Literal
 from hardpoint.secrets import REQUESTS
 from hardpoint.settings import settings
@@ -92,7 +93,7 @@ class Run:
         self.store = RunStore(options.state_dir) if options.record or options.resume else None
         self.done: dict[str, tuple[str, bytes, bytes]] = {}
         if options.resume and self.store is not None:
-            self.id = self.store.run(options.resume).id
+            self.id = self._resumable(self.store, options.resume)
             self.done = self.store.finished(self.id)
         else:
             self.id = options.run_id or new_run_id()
@@ -112,12 +113,26 @@ class Run:
         self.files = FileAccess(self.prefix) if self.prefix else outer.file_access
         self._outer = outer
 
+    @staticmethod
+    def _resumable(store: RunStore, run: str) -> str:
+        """The id of a run that can be taken up again."""
+        record = store.run(run)
+        # A process of the same number as this one is this one's forerunner in a container, or this one itself.
+        if record.status == "running" and record.pid != os.getpid():
+            store.close()
+            raise UserError(
+                f"Run {record.id} is still running (process {record.pid}).",
+                remedy="Wait for it, or stop that process first.",
+            )
+        return record.id
+
     @property
     def cache(self) -> LocalCache:
         """The local cache, opened when a task first asks for it."""
-        if self._cache is None:
-            self._cache = LocalCache(self.options.state_dir)
-        return self._cache
+        with self._starting:
+            if self._cache is None:
+                self._cache = LocalCache(self.options.state_dir)
+            return self._cache
 
     def context(self, path: str, task: Any, attempt: int, prefix: str = "") -> FlyteContext:
         """The context in which one attempt of a node runs.
@@ -267,6 +282,11 @@ class Run:
         while True:
             await asyncio.sleep(_UNWRITTEN)
             self.flush()
+
+    def forget(self, path: str) -> None:
+        """Let a node, and all within it, run even if it has succeeded in the run that is resumed."""
+        for known in [known for known in self.done if known == path or known.startswith(f"{path}/")]:
+            del self.done[known]
 
     def recall(self, path: str, name: str, inputs: Mapping[str, Literal]) -> dict[str, Literal] | None:
         """The outputs that a node had in the run that is resumed, if it ran the same task on the same inputs."""

@@ -130,6 +130,9 @@ class _GraphRun:
             self._jobs.discard(holder[0])
 
         with self._lock:  # so that the job is known before it can end
+            if self._stopped:
+                self._running -= 1
+                return
             job = self.run.workers.submit(chain, self._context.copy())
             holder.append(job)
             self._jobs.add(job)
@@ -164,6 +167,11 @@ class _GraphRun:
             node, work = next_node, next_work
 
     def _start_task(self, node: Node, coroutine: Coroutine[Any, Any, Outputs]) -> None:
+        with self._lock:
+            if self._stopped:  # between the call from the other thread and now
+                self._running -= 1
+                coroutine.close()
+                return
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._task_done(node, done))
@@ -196,14 +204,14 @@ class _GraphRun:
         """End what still runs, and wait for it a while."""
         with self._lock:
             self._stopped = True
-            jobs = [job for job in list(self._jobs) if job.running]
+            jobs = list(self._jobs) if self._running else []
         for task in list(self._tasks):
             task.cancel()
-        if self._running:
-            for job in jobs:
-                job.interrupt()
+        jobs = [job for job in jobs if job.interrupt()]  # one that waits for a thread never runs
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         until = self._loop.time() + _GRACE
-        while any(job.running for job in jobs) and self._running and self._loop.time() < until:
+        while any(job.running for job in jobs) and self._loop.time() < until:
             await asyncio.sleep(0.01)
+        for job in jobs:
+            self.run.workers.leave(job)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hardpoint.context import FlyteContextManager, Mode
-from hardpoint.engine.attempts import Policy, in_thread, run_in_thread, run_on_loop
+from hardpoint.engine.attempts import Attempt, Policy, TaskExit, in_thread, limited, run_in_thread, run_on_loop
 from hardpoint.engine.events import NodeEvent
 from hardpoint.engine.failure import Failure, explain
 from hardpoint.engine.gates import pass_gate
@@ -111,14 +111,21 @@ async def run_entity(
             return made
         return await run_on_loop(run, path, entity, inputs, policy)
     if isinstance(entity, PythonTask):
-        return await _recorded(run, path, entity.name, inputs, lambda: _run_dynamic(run, path, entity, inputs))
-    if isinstance(entity, LaunchPlan):
-        complete = {**_launch_inputs(entity), **inputs}
-        return await _recorded(
-            run, path, entity.name, inputs, lambda: run_workflow(run, entity.workflow, complete, f"{path}/")
+        policy = Policy.of(entity, metadata)
+        return await run_on_loop(
+            run, path, entity, inputs, policy, lambda attempt: _run_dynamic(run, path, entity, inputs, attempt)
         )
-    if isinstance(entity, WorkflowBase):
-        return await _recorded(run, path, entity.name, inputs, lambda: run_workflow(run, entity, inputs, f"{path}/"))
+    if isinstance(entity, LaunchPlan | WorkflowBase):
+        workflow = entity.workflow if isinstance(entity, LaunchPlan) else entity
+        complete = {**_launch_inputs(entity), **inputs} if isinstance(entity, LaunchPlan) else inputs
+        limit = metadata.timeout.total_seconds() if metadata is not None and metadata.timeout else None
+        return await _recorded(
+            run,
+            path,
+            entity.name,
+            inputs,
+            lambda: limited(entity.name, limit, run_workflow(run, workflow, complete, f"{path}/")),
+        )
     raise FlyteAssertion(
         f"{entity!r} cannot run on this machine: it refers to something that is registered on a cluster.",
         remedy="Run it remotely, or put a task of your own in its place for local runs.",
@@ -139,6 +146,7 @@ async def run_workflow(run: Run, workflow: WorkflowBase, inputs: Outputs, prefix
 
 async def _handle_failure(run: Run, node: Node, inputs: Outputs, error: Exception, prefix: str) -> None:
     """Run a workflow's failure handler. That it fails itself is noted on the error that it was to handle."""
+    run.forget(prefix + node.id)  # another failure, even if it looks like that of the run that is resumed
     values = {name: resolve(binding, Values(inputs)) for name, binding in node.bindings.items()}
     failure = Failure.of(error)
     told = FlyteError(message=str(error), failed_node_id=failure.path if failure else node.id)
@@ -187,13 +195,18 @@ async def _run_branch(run: Run, branch: Branch, inputs: Outputs, values: Values,
     return {name: outputs[name] for name in branch.outputs}
 
 
-async def _run_dynamic(run: Run, path: str, task: Any, inputs: Outputs) -> Outputs:
+async def _run_dynamic(run: Run, path: str, task: Any, inputs: Outputs, attempt: Attempt) -> Outputs:
     """Compile a dynamic task's body on its real inputs, in a thread as other user code, and run what comes out."""
-    context = run.context(path, task, 0).new(mode=Mode.LOCAL_DYNAMIC_TASK_EXECUTION)
+    context = run.context(path, task, attempt.number, attempt.prefix).new(mode=Mode.LOCAL_DYNAMIC_TASK_EXECUTION)
 
     def compile_it() -> Graph:
         with FlyteContextManager.use(context):
-            return compile_dynamic(task, task.decode_inputs(inputs))
+            try:
+                return compile_dynamic(task, task.decode_inputs(inputs))
+            except SystemExit as error:
+                raise TaskExit(task.name, error.code) from error
+            finally:
+                run.collect(path, task.name, context.params.decks)
 
     graph = await run.workers.run(compile_it)
     return await run_graph(run, graph, {}, plan, f"{path}/")

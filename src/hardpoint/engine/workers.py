@@ -14,7 +14,7 @@ from contextvars import Context, copy_context
 from queue import SimpleQueue
 from typing import Any
 
-__all__ = ["Interrupted", "Job", "Workers"]
+__all__ = ["Interrupted", "Job", "TimeIsUp", "Workers"]
 
 
 class Interrupted(BaseException):
@@ -22,6 +22,10 @@ class Interrupted(BaseException):
 
     Not an `Exception`, so that user code that catches everything does not swallow it, while its ``finally`` blocks run.
     """
+
+
+class TimeIsUp(Exception):
+    """A function was not done in time. Not a `TimeoutError`, which the function itself may raise."""
 
 
 class Job:
@@ -32,25 +36,37 @@ class Job:
         context: The context variables that it sees.
     """
 
-    __slots__ = ("_done", "_lock", "_thread", "context", "function")
+    __slots__ = ("_done", "_interrupted", "_left", "_lock", "_thread", "context", "function")
 
     def __init__(self, function: Callable[[], None], context: Context) -> None:
         self.function, self.context = function, context
         self._lock = threading.Lock()
         self._thread: int | None = None
-        self._done = False
+        self._done = self._interrupted = self._left = False
 
-    def run(self) -> None:
-        """Run the function, in the worker's thread."""
-        with self._lock:
-            if self._done:
-                return
-            self._thread = threading.get_ident()
+    def run(self) -> bool:
+        """Run the function, in the worker's thread; False if it was left behind meanwhile."""
         try:
-            self.context.run(self.function)
-        except Interrupted:
-            return  # it came after the function had told its outcome
-        finally:
+            try:
+                if self._begin():
+                    self.context.run(self.function)
+            finally:
+                self._end()
+        except Interrupted:  # it came after the function had told its outcome; there is no second one
+            self._end()
+        return not self._left
+
+    def _begin(self) -> bool:
+        with self._lock:
+            if not self._done:
+                self._thread = threading.get_ident()
+            return not self._done
+
+    def _end(self) -> None:
+        """From here on the thread is not interrupted; what it has not noticed yet is taken back."""
+        with self._lock:
+            if self._thread is not None:
+                _raise_in(self._thread, None)
             self._thread, self._done = None, True
 
     @property
@@ -60,12 +76,28 @@ class Job:
     def interrupt(self) -> bool:
         """Raise `Interrupted` in the thread at its next Python instruction; False if it had not started, and now never will."""
         with self._lock:
-            thread = self._thread
-            if thread is None:
+            if self._thread is None:
                 self._done = True
                 return False
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Interrupted))
+            if not self._interrupted:
+                self._interrupted = True
+                _raise_in(self._thread, Interrupted)
             return True
+
+    def leave(self) -> bool:
+        """Wait no longer for a function that takes no notice of its interruption; False if it has ended."""
+        with self._lock:
+            if self._thread is None or self._left:
+                return False
+            self._left = True
+            return True
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an error in a thread at its next Python instruction; with None, take back one that is not raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
 
 
 class Workers:
@@ -81,47 +113,55 @@ class Workers:
         self._lock = threading.Lock()
         self._threads = 0
         self._busy = 0
+        self._started = 0
 
     def submit(self, function: Callable[[], None], context: Context | None = None) -> Job:
         """Run a function as soon as a thread is free."""
         job = Job(function, context or copy_context())
         with self._lock:
             self._busy += 1
-            grow = self._busy > self._threads and self._threads < self.limit
-            if grow:
-                self._threads += 1
-                number = self._threads
         self._queue.put(job)
-        if grow:
-            threading.Thread(target=self._work, name=f"hardpoint-worker-{number}", daemon=True).start()
+        self._grow()
         return job
 
+    def leave(self, job: Job) -> None:
+        """Give a job up that was interrupted in vain: its thread counts no more, so that others get their turn."""
+        if job.leave():
+            with self._lock:
+                self._threads -= 1
+                self._busy -= 1
+            self._grow()
+
+    def _grow(self) -> None:
+        with self._lock:
+            if self._busy <= self._threads or self._threads >= self.limit:
+                return
+            self._threads += 1
+            self._started += 1
+            number = self._started
+        threading.Thread(target=self._work, name=f"hardpoint-worker-{number}", daemon=True).start()
+
     def _work(self) -> None:
-        while True:
-            try:
-                job = self._queue.get()
-                if job is None:
-                    return
-                job.run()
-            except Interrupted:
-                continue  # it was meant for a job that has ended
-            finally:
-                with self._lock:
-                    self._busy -= 1
+        while (job := self._queue.get()) is not None:
+            if not job.run():
+                return
+            with self._lock:
+                self._busy -= 1
 
     async def run(self, function: Callable[[], Any], limit: float | None = None, grace: float = 5.0) -> Any:
         """Run a function in a thread, in a copy of the caller's context, and wait for it.
 
         Args:
             function: What to run.
-            limit: Seconds after which it is interrupted; None for no limit.
+            limit: Seconds after which it is interrupted, from when a thread was free; None for no limit.
             grace: Seconds that an interrupted function has to clean up; then it is left behind.
 
         Raises:
-            TimeoutError: the time was up.
+            TimeIsUp: the time was up.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
+        began = asyncio.Event()
 
         def settle(result: Any, error: BaseException | None) -> None:
             if waiter.done():
@@ -136,25 +176,35 @@ class Workers:
         def work() -> None:
             result, error = None, None
             try:
+                if limit is not None:
+                    loop.call_soon_threadsafe(began.set)
                 result = function()
             except BaseException as raised:  # it goes to whoever waits
                 error = raised
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settle, result, error)
 
+        async def stop() -> None:
+            if job.interrupt():
+                await asyncio.wait({waiter}, timeout=grace)
+                if not waiter.done():
+                    self.leave(job)
+                    waiter.cancel()  # what comes of it later is nobody's
+
         job = self.submit(work)
         try:
             if limit is None:
-                return await waiter
-            done, _ = await asyncio.wait({waiter}, timeout=limit)
-            if not done and job.interrupt():
-                await asyncio.wait({waiter}, timeout=grace)
-            if waiter.done() and not isinstance(waiter.exception(), Interrupted):
+                await asyncio.wait({waiter})  # not for itself: it would be cancelled together with who waits
                 return waiter.result()
-            raise TimeoutError
+            await began.wait()
+            done, _ = await asyncio.wait({waiter}, timeout=limit)
+            if not done:
+                await stop()
+            if not waiter.done() or waiter.cancelled() or isinstance(waiter.exception(), Interrupted):
+                raise TimeIsUp
+            return waiter.result()
         except asyncio.CancelledError:
-            if job.interrupt():
-                await asyncio.wait({waiter}, timeout=grace)
+            await stop()
             raise
         finally:
             if waiter.done() and not waiter.cancelled():
@@ -163,6 +213,6 @@ class Workers:
     def close(self) -> None:
         """Let the threads go when they are done; does not wait."""
         with self._lock:
-            threads, self._busy = self._threads, self._busy + self._threads
+            threads = self._threads
         for _ in range(threads):
             self._queue.put(None)

@@ -54,7 +54,7 @@ class Session:
                 self._connection.load_extension(extension)
         for name, table in tables.items():
             with explained(f"the table {name!r}"):
-                self._connection.register(name, _arrow(table))
+                self._register(name, _arrow(table))
         statements = [statement for query in queries for statement in self._split(query)]
         if not statements:
             raise UserError("The query holds no statement.", remedy="Write at least one statement.")
@@ -68,6 +68,14 @@ class Session:
                 self._execute(statement, values, rows)
                 return _written(None)
             return _written(_failing_as_duckdb(self._reader(statement, values)))
+
+    def _register(self, name: str, table: Any) -> None:
+        import duckdb
+
+        try:
+            self._connection.register(name, table)
+        except duckdb.NotImplementedException:
+            self._connection.register(name, _without_views(table))  # DuckDB 1.0 does not read these
 
     def _split(self, query: str) -> list[Any]:
         with explained("the query"):
@@ -107,6 +115,14 @@ def _arrow(table: Any) -> Any:
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise UserError(f"A column of the frame does not have one type: {error}", remedy="Convert it.") from error
     return table if isinstance(table, pa.Table) else pa.table(table)
+
+
+def _without_views(table: Any) -> Any:
+    """The table with text and bytes in the layouts that are older than views, in which polars hands them over."""
+    import pyarrow as pa
+
+    older = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return table.cast(pa.schema([field.with_type(older.get(field.type, field.type)) for field in table.schema]))
 
 
 def _is_rowless(statement: Any) -> bool:

@@ -1,0 +1,24 @@
+"""The example runs as it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "sqlalchemy_example.py"
+
+
+def test_the_example() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "hardpoint.cli.main",
+        "run",
+        str(EXAMPLE),
+        *["visits", "--names", '["Ada", "O\'Hara"]'],
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy())
+    assert ran.returncode == 0, ran.stderr
+    assert "o1  7" in ran.stdout

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from hardpoint.connectors.contract import ConnectorBase as ConnectorBase
     from hardpoint.connectors.contract import SyncConnectorBase as SyncConnectorBase
     from hardpoint.connectors.contract import TaskCategory as TaskCategory
+    from hardpoint.connectors.errors import JobExistsError as JobExistsError
+    from hardpoint.connectors.phases import JobGoneError as JobGoneError
     from hardpoint.connectors.phases import Phase as Phase
     from hardpoint.connectors.phases import phase_of as phase_of
     from hardpoint.connectors.registry import ConnectorRegistry as ConnectorRegistry
@@ -24,6 +26,8 @@ __getattr__, __dir__, __all__ = attach(
         "Capabilities": ".contract:Capabilities",
         "ConnectorBase": ".contract:ConnectorBase",
         "ConnectorRegistry": ".registry:ConnectorRegistry",
+        "JobExistsError": ".errors:JobExistsError",
+        "JobGoneError": ".phases:JobGoneError",
         "Phase": ".phases:Phase",
         "Resource": ".resource:Resource",
         "ResourceMeta": ".resource:ResourceMeta",

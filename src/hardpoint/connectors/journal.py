@@ -190,6 +190,10 @@ class Journal(ABC):
         entry = self.get(key)
         return entry is not None and not entry.ended
 
+    def moved(self, key: str, output_prefix: str) -> None:
+        """Write down that a job writes elsewhere than was wanted, since it was created for an earlier attempt."""
+        self._execute(f"update jobs set output_prefix = ?, updated = {self.now} where key = ?", (output_prefix, key))
+
     def end(self, key: str, phase: Phase, message: str = "") -> None:
         """Write down that a job has ended, or never came to be. What has ended stays as it is."""
         self._execute(
@@ -215,7 +219,9 @@ class Journal(ABC):
 
     def of_meta(self, connector: str, meta: bytes) -> list[Entry]:
         """The entries under which a job is known, the oldest first: more than one if later attempts have adopted it."""
-        return self._entries("where connector = ? and meta_id = ? order by created, attempt, key", connector, _meta_id(meta))
+        return self._entries(
+            "where connector = ? and meta_id = ? order by created, attempt, key", connector, _meta_id(meta)
+        )
 
     def unfinished(self) -> list[Entry]:
         """Jobs that have not ended, as far as is known, the oldest first."""

@@ -19,7 +19,16 @@ from hardpoint.errors import (
     UserError,
 )
 
-__all__ = ["ERRORS", "ErrorKind", "Phase", "UnknownStateError", "convert_to_flyte_phase", "kind_of_error", "phase_of"]
+__all__ = [
+    "ERRORS",
+    "ErrorKind",
+    "JobGoneError",
+    "Phase",
+    "UnknownStateError",
+    "convert_to_flyte_phase",
+    "kind_of_error",
+    "phase_of",
+]
 
 
 class Phase(enum.IntEnum):
@@ -67,6 +76,12 @@ class UnknownStateError(PermanentError):
             state=state,
             integration=integration,
         )
+
+
+class JobGoneError(PermanentError):
+    """The service says for certain that a job does not exist any more."""
+
+    code = "SYSTEM:JobGone"
 
 
 def phase_of(state: str, table: Mapping[str, Phase], *, integration: str) -> Phase:
@@ -134,6 +149,7 @@ ERRORS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
     ),
     (TypeTransformerFailedError, ErrorKind("INVALID_ARGUMENT", Phase.FAILED, "Correct the inputs of the task.")),
     (UserError, ErrorKind("INVALID_ARGUMENT", Phase.FAILED, "Correct the task or its inputs; a retry cannot help.")),
+    (JobGoneError, ErrorKind("NOT_FOUND", Phase.RETRYABLE_FAILED, "Start the task again.")),
     (TransientError, ErrorKind("UNAVAILABLE", Phase.RETRYABLE_FAILED, "Try again later.")),
     (PermanentError, ErrorKind("FAILED_PRECONDITION", Phase.FAILED, "Ask whoever runs the service.")),
     (PermissionError, ErrorKind("PERMISSION_DENIED", Phase.FAILED, "Check the credentials of the connector service.")),

@@ -1,0 +1,75 @@
+"""What a caller is told when a connector fails: what failed, where, the service's own words, and what mends it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from hardpoint.connectors.phases import ErrorKind, kind_of_error
+from hardpoint.errors import HardpointError, PermanentError, TransientError
+from hardpoint.secrets import redact_uri
+
+__all__ = ["JobExistsError", "explain", "is_transient", "words"]
+
+logger = logging.getLogger(__name__)
+
+LONGEST = 4000
+"""Bytes of a message. gRPC carries it in a header, of which servers and proxies allow 8 KiB in all."""
+
+
+class JobExistsError(PermanentError):
+    """The service has a job with this key already. Whoever asked for it adopts that job.
+
+    Args:
+        message: The service's words.
+        meta: The job's metadata, if the service told enough; otherwise it is looked up by the key.
+    """
+
+    code = "SYSTEM:JobExists"
+
+    def __init__(self, message: str = "", *, meta: Any = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.meta = meta
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed later, so that nothing is known about the job."""
+    return isinstance(error, TransientError | TimeoutError | ConnectionError)
+
+
+def words(error: BaseException) -> str:
+    """What an error says, without secrets and without its remedy."""
+    said = error.message if isinstance(error, HardpointError) else str(error)
+    return redact_uri(said or type(error).__name__).strip()
+
+
+def _cut(text: str, longest: int) -> str:
+    """The text in at most so many bytes; the middle goes, since services say what they mean first or last."""
+    data = text.encode()
+    if len(data) <= longest:
+        return text
+    half = (longest - 5) // 2
+    return f"{data[:half].decode(errors='ignore')} ... {data[-half:].decode(errors='ignore')}"
+
+
+def explain(error: BaseException, doing: str, *, where: str) -> tuple[ErrorKind, str]:
+    """What becomes of an error, and the text for the caller: less than 4 KiB, without a traceback.
+
+    An error that nobody foresaw goes to the log with its traceback, under an id that the text names.
+
+    Args:
+        error: What was raised.
+        doing: What failed, as in ``create a job of query_v0``.
+        where: Who failed, usually the connector's name.
+    """
+    kind = kind_of_error(error)
+    remedy = error.remedy if isinstance(error, HardpointError) and error.remedy else kind.advice
+    said = words(error)
+    if kind.status == "INTERNAL":
+        number = secrets.token_hex(4)
+        logger.error("%s could not %s (id %s)", where, doing, number, exc_info=error)
+        said = f"{type(error).__name__}: {said} (id {number})"
+    tail = f"\n  -> {_cut(redact_uri(remedy), LONGEST // 4)}"
+    head = _cut(f"{where} could not {doing}: {said}", LONGEST - len(tail.encode()))
+    return kind, head + tail

@@ -38,6 +38,18 @@ def test_one_statement_stays_as_it_is(query: str) -> None:
     assert texts(f"{query};\nSELECT 2;") == [query, "SELECT 2"]
 
 
+def test_backslashes_in_strings() -> None:
+    for database, query in [
+        ("mysql+pymysql://h", r"SELECT 'it\'s; fine', '\\' # it's; a comment"),
+        ("postgresql://h", r"SELECT E'it\'s; fine', '\'"),
+        ("sqlite://", r"SELECT '\', ';'"),
+    ]:
+        assert [statement.parts for statement in split(f"{query}\n; SELECT 2", {}, database)] == [
+            [f"{query}\n"],
+            [" SELECT 2"],
+        ]
+
+
 def test_blanks_and_comments_are_no_statements() -> None:
     assert texts("; -- nothing\n;; SELECT 1 ; /* the end */ ") == ["SELECT 1"]
     with pytest.raises(UserError, match="holds no statement"):

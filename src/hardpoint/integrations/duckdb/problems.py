@@ -53,7 +53,7 @@ class explained:
         import duckdb
 
         at_statement = hasattr(self._what, "query")
-        what = short(self._what) if at_statement else self._what
+        what = redact(short(self._what)) if at_statement else self._what
         if isinstance(error, duckdb.InternalError | duckdb.FatalException):
             return PermanentError(f"DuckDB failed at {what}: {told}", remedy="This is an error in DuckDB itself.")
         if isinstance(error, duckdb.TransactionException) or _AGAIN.search(told):
@@ -61,6 +61,5 @@ class explained:
         remedy = None
         if isinstance(error, duckdb.OutOfMemoryException):
             remedy = 'Raise config={"memory_limit": ...}, or set "temp_directory" so that DuckDB can spill.'
-        return DuckDBError(
-            f"DuckDB refused {what}: {told}", remedy=remedy, statement=self._what.query if at_statement else None
-        )
+        statement = redact(self._what.query) if at_statement else None
+        return DuckDBError(f"DuckDB refused {what}: {told}", remedy=remedy, statement=statement)

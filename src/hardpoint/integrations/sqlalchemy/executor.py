@@ -40,7 +40,7 @@ class SQLAlchemyTaskExecutor(ShimTaskExecutor[Any]):
             TransientError: it could not be reached, or another transaction was in the way.
         """
         custom = idl.native(tt.custom)
-        statements = split(custom["query_template"], kwargs)
+        statements = split(custom["query_template"], kwargs, custom["uri"])
         with _engine(custom) as engine, explained(custom["uri"]), engine.begin() as connection:
             for statement in statements[:-1]:
                 connection.execute(statement.bind(kwargs, engine.dialect.name))

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Statement", "split"]
 
-_TOKEN = re.compile(
-    r"""(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"""
-    r"|(?P<end>;)|(?P<reference>{{.*?}})|(?P<word>\w+)|(?P<blank>\s+)|.",
-    re.DOTALL,
-)
+_STANDARD = (r"--[^\n]*|/\*.*?\*/", r"'(?:[^']|'')*'|\b[eE]'(?:[^'\\]|''|\\.)*'")
+# In MySQL a backslash escapes, and # begins a comment. https://dev.mysql.com/doc/refman/8.4/en/string-literals.html
+_MYSQL = (rf"{_STANDARD[0]}|\#[^\n]*", r"'(?:[^'\\]|''|\\.)*'")
+
+
+def _tokens(comment: str, string: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"""(?P<comment>{comment})|(?P<quoted>{string}|"(?:[^"]|"")*"|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"""
+        r"|(?P<end>;)|(?P<reference>{{.*?}})|(?P<word>\w+)|(?P<blank>\s+)|.",
+        re.DOTALL,
+    )
+
+
+_TOKEN, _TOKEN_MYSQL = _tokens(*_STANDARD), _tokens(*_MYSQL)
 _BODY = {"TRIGGER", "FUNCTION", "PROCEDURE"}
 """What is created with a body, whose semicolons do not end the statement."""
 _HEAD_WORDS = 6  # CREATE OR REPLACE TEMPORARY CONSTRAINT TRIGGER
@@ -122,24 +131,30 @@ def _type(value: Any, dialect: str) -> Any:
     return types.NullType()
 
 
-def split(query: str, inputs: Mapping[str, Any]) -> list[Statement]:
+def split(query: str, inputs: Mapping[str, Any], database: str = "") -> list[Statement]:
     """The statements of a query template.
+
+    Args:
+        query: The template.
+        inputs: Values of the inputs.
+        database: What its URL begins with, since MySQL has strings and comments of its own kinds.
 
     Raises:
         FlyteValidationException: the query names an input that there is not, or does not use one that there is.
         UserError: there is no statement, or an input is inside of a longer string.
     """
-    found = [statement for statement in _statements(query) if statement.parts]
+    pattern = _TOKEN_MYSQL if database.startswith(("mysql", "mariadb")) else _TOKEN
+    found = [statement for statement in _statements(query, pattern) if statement.parts]
     bind_query([part for statement in found for part in statement.parts], inputs, "")
     if not found:
         raise UserError("The query holds no statement.", remedy="Write at least one statement.")
     return found
 
 
-def _statements(query: str) -> Iterator[Statement]:
+def _statements(query: str, tokens: re.Pattern[str]) -> Iterator[Statement]:
     """What is between semicolons, except for those in strings, in comments and in the bodies of triggers and functions."""
     statement, text, depth = Statement(), "", 0
-    for match in _TOKEN.finditer(query):
+    for match in tokens.finditer(query):
         kind, token = match.lastgroup, match[0]
         reference = _reference(token) if kind in ("reference", "quoted") else None
         if reference is not None:

@@ -319,7 +319,7 @@ async def killed_service(place: Path, vendor: Vendor, connector: Plain, when: st
     """Let a process create the job, and kill it: while the service works, or after it has answered."""
     command = [sys.executable, "-c", SERVICE, str(place), vendor.endpoint, type(connector).__name__]
     root = str(Path(__file__).parents[3])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:  # noqa: ASYNC220 - it is quick
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stdout is not None
         lines = Threads("reader", 1)
         assert await lines.run(process.stdout.readline) == "ready\n"

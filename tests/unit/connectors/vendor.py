@@ -22,12 +22,13 @@ from hardpoint.idl import TaskTemplate
 
 @dataclass
 class Fault:
-    """What happens to a request in its stead: a status, a slow answer, or an answer that is lost after the work was done."""
+    """What becomes of a request: a status in its stead, a slow answer, one that is lost, or a job that is in this state at once."""
 
     status: int = 0
     seconds: float = 0.0
     lost: bool = False
     retry_after: str = ""
+    state: str = ""
 
 
 @dataclass
@@ -96,6 +97,8 @@ class Vendor:
             time.sleep(fault.seconds)
         with self.lock:
             status, told = self._work(method, url.path.rpartition("/")[2], query, body)
+            if fault.state:
+                self.jobs[told["id"]].state = fault.state
         if fault.lost:
             request.connection.close()
             return

@@ -1,0 +1,280 @@
+"""Tasks of connectors in local runs: the same kernel as in the service, within this process.
+
+One event loop in a thread of its own serves all such tasks, so that jobs of one service share a watcher, and a creation goes on
+when its task has been stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hardpoint.connectors.contract import AsyncConnectorBase, SyncConnectorBase
+from hardpoint.connectors.errors import explain, words
+from hardpoint.connectors.jobs import Jobs
+from hardpoint.connectors.journal import open_journal
+from hardpoint.connectors.phases import Phase
+from hardpoint.connectors.pool import call
+from hardpoint.connectors.registry import ConnectorRegistry
+from hardpoint.connectors.resource import Resource
+from hardpoint.context import FlyteContext, FlyteContextManager, Mode
+from hardpoint.errors import FlyteValidationException, TransientError, UserError
+from hardpoint.idl import LiteralMap, TaskTemplate, literal_map
+from hardpoint.settings import settings
+from hardpoint.tasks.base import PythonTask
+from hardpoint.tasks.python_function_task import PythonFunctionTask
+
+if TYPE_CHECKING:
+    from hardpoint.tasks.serialization import SerializationSettings
+
+    _Task = PythonTask[Any]
+else:
+    _Task = object
+
+__all__ = [
+    "AsyncConnectorExecutorMixin",
+    "JobFailedError",
+    "JobInterruptedError",
+    "SyncConnectorExecutorMixin",
+    "render_task_template",
+]
+
+logger = logging.getLogger(__name__)
+
+_NAP = 0.05
+"""Seconds for which a waiting thread cannot be interrupted."""
+_PATIENCE = 10.0
+"""Seconds that the end of a job may take when its task is stopped."""
+
+
+class JobFailedError(UserError):
+    """An external job has failed; another attempt would fail alike."""
+
+    code = "USER:JobFailed"
+
+    def __init__(self, task: str, message: str | None, phase: Phase) -> None:
+        super().__init__(_failed(task, message, phase), task=task, phase=phase)
+
+
+class JobInterruptedError(TransientError):
+    """An external job has failed in a way that another attempt may mend."""
+
+    code = "USER:JobInterrupted"
+
+    def __init__(self, task: str, message: str | None, phase: Phase) -> None:
+        super().__init__(_failed(task, message, phase), task=task, phase=phase)
+
+
+def _failed(task: str, message: str | None, phase: Phase) -> str:
+    return f"Failed to run the task {task} with error: {message or phase.name}"
+
+
+# -- the loop ----------------------------------------------------------------------------------------------------------
+
+
+class _Kernel:
+    """The event loop of this process's external jobs, and their journals."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._jobs: dict[str, Jobs] = {}
+
+    def jobs(self) -> Jobs:
+        """The jobs of the journal that the settings name."""
+        place = settings().connectors.journal or str(Path(settings().local.state_path) / "jobs.sqlite")
+        with self._lock:
+            found = self._jobs.get(place)
+            if found is None:
+                found = self._jobs[place] = Jobs(open_journal(place))
+            return found
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, Any]], limit: float | None = None) -> Any:
+        """Run a coroutine on the loop, in a copy of the caller's context, and wait for it.
+
+        The waiting thread can be interrupted; the coroutine is then cancelled, as it is after `limit` seconds.
+        """
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="hardpoint-jobs", daemon=True).start()
+            loop = self._loop
+        done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        context, tasks = copy_context(), []
+
+        async def finish() -> None:
+            try:
+                done.set_result(await work())
+            except BaseException as error:  # it goes to whoever waits
+                done.set_exception(error)
+
+        loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(finish(), context=context)))
+        until = None if limit is None else time.monotonic() + limit
+        try:
+            while not done.done():
+                if until is not None and time.monotonic() > until:
+                    raise TimeoutError
+                concurrent.futures.wait([done], timeout=_NAP)
+        finally:
+            if not done.done():
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+        return done.result()
+
+
+_kernel = _Kernel()
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------------
+
+
+def render_task_template(tt: TaskTemplate, file_prefix: str) -> TaskTemplate:
+    """The template, changed in place: what stands in braces in its container's arguments is what a control plane would put there.
+
+    Args:
+        tt: The template.
+        file_prefix: Where inputs lie and outputs belong.
+    """
+    values = {
+        "{{.input}}": f"{file_prefix}/inputs.pb",
+        "{{.outputPrefix}}": file_prefix,
+        "{{.rawOutputDataPrefix}}": f"{file_prefix}/raw_output",
+        "{{.checkpointOutputPrefix}}": f"{file_prefix}/checkpoint_output",
+        "{{.prevCheckpointPrefix}}": f"{file_prefix}/prev_checkpoint",
+    }
+    for position, argument in enumerate(tt.container.args):
+        for name, value in values.items():
+            argument = argument.replace(name, value)
+        tt.container.args[position] = argument
+    return tt
+
+
+def _serialization(context: FlyteContext) -> SerializationSettings:
+    from hardpoint.tasks.serialization import SerializationSettings
+
+    found: SerializationSettings = context.serialization or SerializationSettings()
+    return found
+
+
+class SyncConnectorExecutorMixin(_Task):
+    """Put before the class of a task: the task then runs here by its connector, within one call."""
+
+    def execute(self, **kwargs: Any) -> Any:
+        """What the connector's answer holds.
+
+        Raises:
+            FlyteConnectorNotFound: no connector serves the task type.
+            JobFailedError: the work failed.
+            JobInterruptedError: it failed in a way that another attempt may mend.
+        """
+        context = FlyteContextManager.current_context()
+        template = self.template(_serialization(context))
+        connector = ConnectorRegistry.get_connector(template.type, template.task_type_version)
+        if not isinstance(connector, SyncConnectorBase):
+            raise FlyteValidationException(
+                f"{connector.name} starts jobs; put AsyncConnectorExecutorMixin in its stead."
+            )
+        inputs = literal_map(self.encode_inputs(kwargs))
+        prefix = context.file_access.get_random_remote_directory()
+        try:
+            resource = _kernel.run(
+                lambda: call(connector, "do", task_template=template, output_prefix=prefix, inputs=inputs)
+            )
+        except Exception as error:
+            error.add_note(f"Failed to run the task {self.name} with error: {words(error)}")
+            raise
+        return _outputs(self, template, resource, prefix, context)
+
+
+class AsyncConnectorExecutorMixin(_Task):
+    """Put before the class of a task: the task then runs here by its connector, as a job that is created and followed.
+
+    The job is in the journal before it is created. A run that is resumed finds it again, and a task that is stopped leaves it
+    alone; a task whose own `timeout` is up, or that was called by itself and interrupted, ends it.
+    """
+
+    def execute(self, **kwargs: Any) -> Any:
+        """What the job has come to.
+
+        Raises:
+            FlyteConnectorNotFound: no connector serves the task type.
+            JobFailedError: the job failed.
+            JobInterruptedError: it failed in a way that another attempt may mend.
+        """
+        context = FlyteContextManager.current_context()
+        template = self.template(_serialization(context))
+        connector = ConnectorRegistry.get_connector(template.type, template.task_type_version)
+        if not isinstance(connector, AsyncConnectorBase):
+            raise FlyteValidationException(
+                f"{connector.name} starts no jobs; put SyncConnectorExecutorMixin in its stead."
+            )
+        prefix = context.file_access.get_random_remote_directory()
+        inputs = self._prepared(template, kwargs, prefix, context)
+        jobs, began = _kernel.jobs(), time.monotonic()
+        meta: bytes | None = None
+        try:
+            meta = _kernel.run(lambda: jobs.create_or_adopt(connector, template, inputs, prefix))
+            resource = _kernel.run(lambda: jobs.follow(connector, meta, prefix, self._tell))
+        except BaseException as error:
+            if meta is not None and not isinstance(error, Exception):
+                self._stopped(jobs, connector, meta, time.monotonic() - began, error)
+            raise
+        return _outputs(self, template, resource, prefix, context)
+
+    def _prepared(
+        self, template: TaskTemplate, values: dict[str, Any], prefix: str, context: FlyteContext
+    ) -> LiteralMap:
+        """The inputs; for a function, which runs elsewhere, they are written where its container looks for them."""
+        if not isinstance(self, PythonFunctionTask):
+            return literal_map(self.encode_inputs(values))
+        with FlyteContextManager.use(context, mode=Mode.TASK_EXECUTION):  # files travel with them
+            inputs = literal_map(self.encode_inputs(values))
+        with context.file_access.open(f"{prefix}/inputs.pb", "wb") as stream:
+            stream.write(inputs.SerializeToString())
+        render_task_template(template, prefix)
+        return inputs
+
+    def _tell(self, resource: Resource) -> None:
+        links = "".join(f"\n  {link.name}: {link.uri}" for link in resource.log_links or ())
+        logger.info("%s is %s. %s%s", self.name, resource.phase.name, resource.message or "", links)
+
+    def _stopped(
+        self, jobs: Jobs, connector: AsyncConnectorBase[Any], meta: bytes, seconds: float, error: BaseException
+    ) -> None:
+        """See to the job of a task that was stopped: end it if nobody will ever ask for it again."""
+        timeout = self.metadata.timeout
+        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        # The engine's clock began before this one.
+        timed_out = limit and seconds >= limit - max(0.5, 0.05 * limit)
+        if not timed_out and not isinstance(error, KeyboardInterrupt):
+            logger.warning("%s was stopped. Its job goes on; a run that is resumed finds it again.", self.name)
+            return
+        try:
+            _kernel.run(partial(jobs.cancel, connector, meta), _PATIENCE)
+        except Exception as failure:
+            logger.error("%s", explain(failure, f"end the job of {self.name}", where=connector.name)[1])
+
+
+def _outputs(
+    task: PythonTask[Any], template: TaskTemplate, resource: Resource, prefix: str, context: FlyteContext
+) -> Any:
+    """What a task returns, from what its connector said."""
+    if resource.phase is Phase.RETRYABLE_FAILED:
+        raise JobInterruptedError(task.name, resource.message, resource.phase)
+    if resource.phase is not Phase.SUCCEEDED:
+        raise JobFailedError(task.name, resource.message, resource.phase)
+    if not template.interface.outputs.variables:
+        return None
+    literals = resource.literals(task.interface.outputs)
+    if literals is not None:
+        return literals
+    with context.file_access.open(f"{prefix}/outputs.pb", "rb") as stream:
+        return LiteralMap.FromString(stream.read())

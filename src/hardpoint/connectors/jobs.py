@@ -30,6 +30,7 @@ from hardpoint.connectors.watch import Watcher, WatchLimits
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import PermanentError, StorageNotFoundError, TransientError
 from hardpoint.idl import LiteralMap, TaskTemplate
+from hardpoint.secrets import redact_uri
 
 __all__ = ["JobLimits", "Jobs"]
 
@@ -274,7 +275,7 @@ class Jobs:
             logger.warning("%s cannot say how the job %s stands: %s", connector.name, key, words(error))
             return True
         if resource.phase.is_failure:
-            await self._journal(self.journal.end, key, resource.phase, resource.message or "")
+            await self._journal(self.journal.end, key, resource.phase, redact_uri(resource.message or "")[:2000])
         return not resource.phase.is_failure
 
     async def _look_up(self, request: _Request, key: str) -> bytes | None:
@@ -436,7 +437,7 @@ class Jobs:
         write = self.journal.end if resource.phase.is_terminal else self.journal.note
         for entry in entries:
             if not entry.ended and entry.phase is not resource.phase:
-                await self._journal(write, entry.key, resource.phase, (resource.message or "")[:2000])
+                await self._journal(write, entry.key, resource.phase, redact_uri(resource.message or "")[:2000])
 
     async def _with_outputs(self, resource: Resource, entries: list[Entry], output_prefix: str) -> Resource:
         """The resource with the outputs that the job wrote where its first attempt wanted them."""

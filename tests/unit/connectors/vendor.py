@@ -41,6 +41,10 @@ class Job:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512  # so that no connection of a crowd is refused
+
+
 class Vendor:
     """The server.
 
@@ -48,7 +52,7 @@ class Vendor:
         jobs: All jobs by id.
         calls: How often each method was asked, as ``POST``, ``GET`` (one job), ``LIST`` (several), ``FIND`` and ``DELETE``.
         faults: By method, what happens to the next requests.
-        unique: Whether a token that it has is refused (409), answered with its job (True), or not looked at (None).
+        unique: What a token that it has leads to: ``refused``, the ``same`` job, or another (``no``).
         polls: After how many polls a job ends as ``DONE``; None: it runs until it is told.
     """
 
@@ -70,7 +74,7 @@ class Vendor:
 
             def log_message(self, format: str, *args: Any) -> None: ...
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.endpoint = f"127.0.0.1:{self.server.server_port}"
 

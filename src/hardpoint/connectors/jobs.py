@@ -468,20 +468,27 @@ class Jobs:
         """
         key = _pending_key(meta)
         if key is not None:
-            # Whoever is creating it finds this when it has been created, and ends it.
-            await self._journal(self.journal.end, key, Phase.ABORTED, "cancelled")
-            entry: Entry | None = await self._journal(self.journal.get, key)
-            if entry is None or (entry.meta is None and await self._journal(self.journal.held, entry.node_key)):
-                return
-            found = entry.meta
-            if found is None and connector.capabilities.finds_by_key:
-                found = await self._find(connector, key, TaskTemplate.FromString(entry.template))
-            if found is None:
-                return
-            meta = found
+            await self.cancel_key(connector, key, deadline)
+            return
         for known in await self._journal(self.journal.of_meta, _category(connector), meta):
             await self._journal(self.journal.end, known.key, Phase.ABORTED, "cancelled")
         await self._delete(connector, meta, deadline)
+
+    async def cancel_key(self, connector: AsyncConnectorBase[Any], key: str, deadline: float | None = None) -> None:
+        """As `cancel`, for the job with a key; also one of which it is not known whether it exists."""
+        # Whoever is creating it finds this when it has been created, and ends it.
+        await self._journal(self.journal.end, key, Phase.ABORTED, "cancelled")
+        entry: Entry | None = await self._journal(self.journal.get, key)
+        if entry is None:
+            return
+        if entry.meta is not None:
+            await self.cancel(connector, entry.meta, deadline)
+            return
+        if await self._journal(self.journal.held, entry.node_key) or not connector.capabilities.finds_by_key:
+            return
+        found = await self._find(connector, key, TaskTemplate.FromString(entry.template))
+        if found is not None:
+            await self._delete(connector, found, deadline)
 
     async def _delete(self, connector: AsyncConnectorBase[Any], meta: bytes, deadline: float | None) -> None:
         self._watcher(connector, meta).forget(meta)

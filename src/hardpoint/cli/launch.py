@@ -20,6 +20,7 @@ from hardpoint.engine.run import RunOptions, new_run_id
 from hardpoint.engine.store import RunRecord, RunStore, unpack
 from hardpoint.errors import MissingDependencyError
 from hardpoint.idl import Literal
+from hardpoint.secrets import redact_uri
 from hardpoint.settings import override
 
 __all__ = ["Launch", "record_of"]
@@ -125,7 +126,9 @@ class Launch:
         except (Exception, SystemExit) as error:  # a task that calls sys.exit() has failed
             click.echo(report.failure(error, report.decks_of(run) if recorded else {}, again), err=True)
             if as_json:
-                click.echo(report.outcome(run, "failed", error=f"{type(error).__name__}: {error}", resume=again))
+                click.echo(
+                    report.outcome(run, "failed", error=redact_uri(f"{type(error).__name__}: {error}"), resume=again)
+                )
             return MISSING if isinstance(error, MissingDependencyError) else FAILED
         decks = report.decks_of(run) if recorded else {}
         text = report.success(result, decks, as_json=as_json)

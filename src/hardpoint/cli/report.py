@@ -11,6 +11,7 @@ from hardpoint.engine.failure import Failure, explain, trim
 from hardpoint.engine.local import RunResult
 from hardpoint.engine.store import RunStore
 from hardpoint.errors import HardpointError
+from hardpoint.secrets import redact_uri
 from hardpoint.types.codec import describe_value
 
 __all__ = ["decks_of", "failure", "interrupted", "outcome", "success"]
@@ -74,7 +75,7 @@ def failure(error: BaseException, decks: Mapping[str, str], again: str | None) -
         lines += ["", f"deck of {where.path}: {decks[where.path]}"]
     if again is not None:
         lines += ["", f"Resume with: {again}"]
-    return "\n".join(lines)
+    return redact_uri("\n".join(lines))
 
 
 def interrupted(run: str | None) -> str:

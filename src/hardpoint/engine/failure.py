@@ -14,6 +14,7 @@ import msgspec
 import hardpoint
 from hardpoint.errors import HardpointError
 from hardpoint.idl import Literal
+from hardpoint.secrets import redact_uri
 from hardpoint.types.codec import describe_value, kind_of
 
 __all__ = ["Failure", "describe_inputs", "explain", "trim"]
@@ -56,8 +57,8 @@ def trim(error: BaseException) -> BaseException:
 
 
 def explain(error: BaseException) -> str:
-    """An error as text, without our own frames."""
-    return "".join(traceback.format_exception(trim(error))).rstrip()
+    """An error as text, without our own frames and without secrets."""
+    return redact_uri("".join(traceback.format_exception(trim(error))).rstrip())
 
 
 def describe_inputs(inputs: Mapping[str, Literal], limit: int = 100) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hardpoint.engine.events import NodeEvent
 from hardpoint.engine.run import Run
-from hardpoint.errors import FlyteAssertion, FlyteDisapprovalException, TypeTransformerFailedError
+from hardpoint.errors import FlyteAssertion, FlyteDisapprovalException, TypeTransformerFailedError, UserError
 from hardpoint.idl import Literal
 from hardpoint.types import TypeEngine
 from hardpoint.types.codec import describe_type, describe_value
@@ -25,6 +25,7 @@ async def pass_gate(run: Run, path: str, gate: Gate, inputs: Mapping[str, Litera
         FlyteDisapprovalException: a person said no.
         TypeTransformerFailedError: what a person typed was not of the type, three times.
         TimeoutError: nobody answered within the gate's timeout.
+        UserError: nobody can be asked.
     """
     if isinstance(gate, Sleep):
         await asyncio.sleep(gate.duration.total_seconds())
@@ -44,7 +45,13 @@ async def pass_gate(run: Run, path: str, gate: Gate, inputs: Mapping[str, Litera
 
 
 async def _ask(run: Run, question: str) -> str:
-    return str(await run.workers.run(lambda: run.options.prompt(question)))
+    try:
+        return str(await run.workers.run(lambda: run.options.prompt(question), grace=0))
+    except EOFError:
+        raise UserError(
+            f"Nobody is there to answer: {question.strip()}",
+            remedy="Run it in a terminal, or give RunOptions(prompt=...).",
+        ) from None
 
 
 async def _ask_value(run: Run, path: str, gate: Signal) -> Literal:

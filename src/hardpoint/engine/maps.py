@@ -120,11 +120,11 @@ def _collect(entity: MapTask | ArrayNode, outputs: list[Outputs | None]) -> dict
             continue
         for found in outputs:
             item = literal.collection.literals.add()
-            if found is None and not wrapped:
-                raise FlyteAssertion(f"An element of {entity.name} failed, but its output {name!r} cannot be None.")
-            if not wrapped:
-                item.CopyFrom(found[name])  # type: ignore[index]
+            if found is not None and not wrapped:
+                item.CopyFrom(found[name])
                 continue
+            if found is None and not TypeEngine.codec(_element_type(entity, name)).accepts(None):
+                raise FlyteAssertion(f"An element of {entity.name} failed, but its output {name!r} cannot be None.")
             value = None if found is None else own[name].decode(found[name])
             item.CopyFrom(TypeEngine.codec(_element_type(entity, name)).encode(value))
         collected[name] = literal

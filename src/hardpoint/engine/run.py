@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from hardpoint.engine.store import EndedNode, RunStore, StartedNode, pack, unpac
 from hardpoint.engine.workers import Workers
 from hardpoint.errors import UserError
 from hardpoint.idl import Literal
-from hardpoint.secrets import REQUESTS
+from hardpoint.secrets import REQUESTS, redact_uri
 from hardpoint.settings import settings
 from hardpoint.storage import FileAccess
 
@@ -191,6 +191,8 @@ class Run:
         """Tell the listener, whatever thread this is. One that fails is told no more; the run goes on."""
         if not self._listens:
             return
+        if event.message:
+            event = replace(event, message=redact_uri(event.message))
         with self._told:
             try:
                 self.options.listener.node(event)

@@ -16,6 +16,7 @@ from hardpoint.engine.run import Run, clock
 from hardpoint.engine.scheduler import Values, Work, run_graph
 from hardpoint.errors import FlyteAssertion
 from hardpoint.idl import Literal
+from hardpoint.secrets import redact_uri
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.python_function_task import ExecutionBehavior
 from hardpoint.types import TypeEngine
@@ -149,7 +150,7 @@ async def _handle_failure(run: Run, node: Node, inputs: Outputs, error: Exceptio
     run.forget(prefix + node.id)  # another failure, even if it looks like that of the run that is resumed
     values = {name: resolve(binding, Values(inputs)) for name, binding in node.bindings.items()}
     failure = Failure.of(error)
-    told = FlyteError(message=str(error), failed_node_id=failure.path if failure else node.id)
+    told = FlyteError(message=redact_uri(str(error)), failed_node_id=failure.path if failure else node.id)
     for name, t in node.entity.python_interface.inputs.items():
         if name not in inputs and TypeEngine.codec(t).accepts(told):
             values[name] = TypeEngine.codec(t).encode(told)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hardpoint.context import FlyteContext
 from hardpoint.deck import Deck, DeckField, PythonDependencyRenderer, SourceCodeRenderer, render, timeit, write
 from hardpoint.deck.markup import escape, text
+from hardpoint.secrets import redact_uri
 from hardpoint.tasks.conversion import named_outputs
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ class Recorder:
             deck.append(f"<h4>{escape(name)}</h4>{render(value, types.get(name))}")
 
     def failure(self, error: BaseException) -> None:
-        """Show why the run failed."""
-        self._guarded(lambda: Deck("Error", text("".join(traceback.format_exception(error)))))
+        """Show why the run failed, without secrets: the page is there for others to read."""
+        self._guarded(lambda: Deck("Error", text(redact_uri("".join(traceback.format_exception(error))))))
 
     def close(self) -> None:
         """Finish the decks. Store them where the control plane looks; without such a place the caller has them."""

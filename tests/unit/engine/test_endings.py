@@ -9,15 +9,27 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from hardpoint import FlyteRecoverableException, LaunchPlan, dynamic, map_task, task, workflow
-from hardpoint.engine import Failure, RunOptions, RunStore, execute
+from hardpoint import (
+    FlyteRecoverableException,
+    LaunchPlan,
+    Secret,
+    current_context,
+    dynamic,
+    map_task,
+    task,
+    wait_for_input,
+    workflow,
+)
+from hardpoint.engine import Failure, NodeEvent, RunOptions, RunStore, execute
 from hardpoint.engine.attempts import TaskCancelled, TaskExit, TaskTimeout
 from hardpoint.engine.workers import Interrupted, TimeIsUp, Workers
 from hardpoint.errors import UserError
+from hardpoint.types.error import FlyteError
 
 CALLS: list[object] = []
 
@@ -196,6 +208,72 @@ async def test_an_interruption_that_comes_too_late_hits_nobody_else() -> None:
         job.interrupt()
         assert await asyncio.wait_for(workers.run(lambda: sum(range(50)), 5), 10) == 1225
     workers.close()
+
+
+# -- what a failure says -----------------------------------------------------------------------------------------------
+
+
+@task(secret_requests=[Secret(group="vault", key="door")], enable_deck=True)
+def indiscreet(x: int) -> int:
+    raise ValueError(f"the key is {current_context().secrets.get('vault', 'door')}")
+
+
+@task
+def told(x: int, err: FlyteError | None = None) -> None:
+    CALLS.append(err.message if err is not None else None)
+
+
+@workflow(on_failure=told)
+def indiscreet_workflow(x: int) -> int:
+    return indiscreet(x=x)
+
+
+def test_a_secret_in_an_error_is_in_no_record(monkeypatch: pytest.MonkeyPatch, state_dir: Path) -> None:
+    monkeypatch.setenv("_FSEC_VAULT_DOOR", "open-sesame-42")
+    events: list[str] = []
+
+    class Listener:
+        def node(self, event: NodeEvent) -> None:
+            events.append(event.message)
+
+    with pytest.raises(ValueError, match="open-sesame-42"):  # the caller gets the error as it is
+        execute(indiscreet_workflow, {"x": 1}, RunOptions(listener=Listener()))
+    assert "the key is ***" in events
+    assert CALLS == ["the key is ***"]
+    pages = list(state_dir.rglob("deck.html"))
+    assert pages
+    kept = [path for path in state_dir.rglob("*") if path.is_file()]
+    assert [path for path in kept if b"open-sesame-42" in path.read_bytes()] == []
+    assert "the key is ***" in str(RunStore().run("latest").error)
+
+
+def test_a_gate_that_nobody_can_answer_says_so() -> None:
+    def closed(question: str) -> str:
+        raise EOFError
+
+    with pytest.raises(UserError, match="Nobody is there to answer: number"):
+        execute(asks, {}, RunOptions(prompt=closed))
+
+
+@workflow
+def asks() -> int:
+    return work(x=wait_for_input("number", timeout=timedelta(seconds=5), expected_type=int))
+
+
+@task
+def maybe(x: int) -> int | None:
+    if x == 2:
+        raise ValueError("two")
+    return x
+
+
+@workflow
+def map_maybe(xs: list[int]) -> list[int | None]:
+    return map_task(maybe, min_success_ratio=0.5)(x=xs)
+
+
+def test_an_element_that_may_be_none_may_fail() -> None:
+    assert map_maybe(xs=[1, 2, 3]) == [1, None, 3]
 
 
 # -- dynamic tasks are tasks -------------------------------------------------------------------------------------------

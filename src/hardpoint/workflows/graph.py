@@ -18,8 +18,9 @@ from flyteidl.core.workflow_pb2 import Node as NodeMessage
 from flyteidl.core.workflow_pb2 import NodeMetadata as NodeMetadataMessage
 
 from hardpoint import idl
+from hardpoint.errors import FlyteAssertion
 from hardpoint.idl import BindingData, Identifier
-from hardpoint.workflows.overrides import Overrides, apply
+from hardpoint.workflows.overrides import NAMES, Overrides, apply
 from hardpoint.workflows.promise import Promise, node_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ class Node(msgspec.Struct, eq=False):
         Args:
             changes: See `hardpoint.workflows.overrides.apply`.
         """
+        unknown = [name for name in changes if name not in NAMES]
+        if unknown:
+            raise FlyteAssertion(
+                f"with_overrides() does not know {', '.join(unknown)}.", remedy=f"It takes {', '.join(NAMES)}."
+            )
         apply(self, **changes)
         return self
 

@@ -143,6 +143,8 @@ def apply(
 
 
 _FIELDS = frozenset(Overrides.__struct_fields__)
+NAMES = tuple(apply.__kwdefaults__ or ())
+"""What can be overridden."""
 
 
 def _reconfigured(task: Any, config: Any) -> Any:

@@ -50,6 +50,9 @@ class Promise:
             "map over it with map_task, or loop inside a @dynamic."
         )
 
+    def __format__(self, spec: str) -> NoReturn:
+        raise TypeError(f"{self!r} has no text while the workflow is compiled. Make the text inside a task.")
+
     def __len__(self) -> NoReturn:
         raise TypeError(f"{self!r} has no length while the workflow is compiled. Take it inside a task or a @dynamic.")
 

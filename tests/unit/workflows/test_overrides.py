@@ -181,7 +181,7 @@ def test_maps_change_their_elements(settings):
             "can not be used together",
         ),
         ({"aliases": ["a"]}, FlyteAssertion, "Aliases should be specified as"),
-        ({"colour": "red"}, TypeError, "colour"),
+        ({"colour": "red"}, FlyteAssertion, "colour"),
     ],
 )
 def test_what_cannot_be(settings, change, error, words):
@@ -207,3 +207,8 @@ def test_promises_are_no_settings(settings):
 def test_requests_alone_are_clamped(settings, caplog):
     node_of(settings, {"requests": Resources(cpu="1")})
     assert "overrides requests but no limits" in caplog.text
+
+
+def test_unknown_names_are_refused(settings):
+    with pytest.raises(FlyteAssertion, match=r"with_overrides\(\) does not know cpuu\.\n.*It takes .*timeout, retries"):
+        node_of(settings, {"cpuu": 1})

@@ -120,6 +120,7 @@ def test_a_part_that_cannot_be_is_refused_when_the_workflow_is_compiled():
         (bool, ValueError, "truth value"),
         (list, ValueError, "not iterable"),
         (len, TypeError, "no length"),
+        ("{}".format, TypeError, "no text"),
         (lambda p: p & (p == 1), ValueError, "only conditions can"),
         (lambda p: (p == 1) and (p == 2), ValueError, "& and |"),
         (lambda p: (p == 1) & p, ValueError, "not a condition"),

@@ -218,6 +218,12 @@ class PythonTask(Tracked, Task, Generic[T]):
             if enable_deck is not None:
                 raise FlyteValidationException("only one of [disable_deck, enable_deck] can be set")
         self.enable_deck = enable_deck if enable_deck is not None else disable_deck is False
+        strangers = [name for name in self.metadata.cache_ignore_input_vars if name not in self.interface.inputs]
+        if strangers:
+            raise FlyteValidationException(
+                f"The cache of {name} ignores {', '.join(strangers)}, which is no input; its inputs are "
+                f"{', '.join(self.interface.inputs) or 'none'}."
+            )
         self.deck_fields = self._checked_deck_fields(deck_fields) if self.enable_deck else ()
 
     @staticmethod

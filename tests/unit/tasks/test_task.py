@@ -14,6 +14,7 @@ from hardpoint.tasks.class_decorator import ClassDecorator
 from hardpoint.tasks.dispatch import adispatch, dispatch
 from hardpoint.tasks.environment import Environment
 from hardpoint.tasks.image import ImageConfig
+from hardpoint.tasks.metadata import Cache
 from hardpoint.tasks.plugins import TaskPlugins
 from hardpoint.tasks.python_function_task import AsyncPythonFunctionTask, ExecutionBehavior, PythonFunctionTask
 from hardpoint.tasks.resolver import ClassStorageTaskResolver
@@ -47,6 +48,11 @@ def test_a_task_looks_like_its_function() -> None:
 def test_unknown_arguments() -> None:
     with pytest.raises(ValueError, match=r"Unrecognized argument\(s\) for task: dict_keys\(\['retry'\]\)"):
         task(retry=3)
+
+
+def test_the_cache_ignores_only_inputs_that_there_are() -> None:
+    with pytest.raises(FlyteValidationException, match=r"ignores b, which is no input; its inputs are a\."):
+        task(cache=Cache(version="1", ignored_inputs=("a", "b")))(plain)
 
 
 def test_dependency_hints_are_for_dynamic_tasks() -> None:

@@ -28,7 +28,7 @@ integration = Integration(
     summary="Hand polars frames from task to task as parquet; lazy ones are streamed, and read only as far as needed.",
     extra="polars",
     requires=("polars", "pyarrow"),
-    supports=("polars>=1.34,<3", "pyarrow>=22"),
+    supports=("polars>=1.37,<3", "pyarrow>=22"),
     datasets={"polars.DataFrame": _EAGER, "polars.LazyFrame": _LAZY},
     renderers=dict.fromkeys(("polars.DataFrame", "polars.LazyFrame"), ".renderer:PolarsDataFrameRenderer"),
     exports=(*_EAGER, *_LAZY, ".renderer:PolarsDataFrameRenderer"),

@@ -114,11 +114,12 @@ def _pieces(source: pa.Table | pa.RecordBatchReader, options: WriteOptions) -> I
             rows += waiting[-1].num_rows
             batch = batch.slice(waiting[-1].num_rows)
             if waiting[-1].num_rows == room:
-                yield pa.Table.from_batches(waiting)
+                # Where dictionaries differ, the writer would give up on them.
+                yield pa.Table.from_batches(waiting).unify_dictionaries()
                 in_file = 0 if limit and in_file + rows >= limit else in_file + rows
                 waiting, rows = [], 0
     if waiting:
-        yield pa.Table.from_batches(waiting)
+        yield pa.Table.from_batches(waiting).unify_dictionaries()
 
 
 def _sink(uri: str, files: FileAccessLike) -> AbstractContextManager[Any]:

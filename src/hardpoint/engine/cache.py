@@ -117,6 +117,10 @@ class LocalCache:
     def close(self) -> None:
         self._db.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_db"):  # it could be opened; Python 3.13 warns of a connection that nobody has closed
+            self._db.close()
+
     def get(self, key: str) -> dict[str, Literal] | None:
         """The outputs of a call, or None. An entry whose files are gone counts as none."""
         with self._lock:

@@ -175,6 +175,10 @@ class RunStore:
     def close(self) -> None:
         self._db.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_db"):  # it could be opened; Python 3.13 warns of a connection that nobody has closed
+            self._db.close()
+
     def folder_of(self, run: str) -> Path:
         """Where the data and the decks of a run lie."""
         return self.folder / "runs" / run

@@ -259,7 +259,18 @@ class Jobs:
 
     async def _record(self, request: _Request, key: str, meta: bytes) -> bytes:
         """Write down the job that there is now; end it if it was cancelled while it was created."""
-        if not await self._journal(self.journal.record, key, meta):
+        until = time.monotonic() + self.limits.retry
+        while True:
+            try:
+                is_wanted = await self._journal(self.journal.record, key, meta)
+                break
+            except TransientError as error:
+                # A job that nobody knows of is the worst that can come of it.
+                if time.monotonic() > until:
+                    raise
+                logger.warning("The job %s could not be written down yet: %s", key, words(error))
+                await asyncio.sleep(1)
+        if not is_wanted:
             await self._delete(request.connector, meta, None)
             raise PermanentError(f"The job {key} was cancelled while it was created.")
         return meta

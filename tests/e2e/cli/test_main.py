@@ -16,9 +16,10 @@ from hardpoint.cli.main import main as main_
 def test_help_lists_the_commands_and_the_exit_statuses(hardpoint: Any) -> None:
     ended = hardpoint("--help")
     assert ended.status == 0
-    assert re.findall(r"^  (\w+)  ", ended.out.partition("Commands:")[2].partition("Examples:")[0], re.M)[:5] == [
+    assert re.findall(r"^  (\w+)  ", ended.out.partition("Commands:")[2].partition("Examples:")[0], re.M)[:6] == [
         "run",
         "runs",
+        "jobs",
         "cache",
         "doctor",
         "completion",

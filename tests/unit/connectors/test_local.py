@@ -205,3 +205,36 @@ def test_a_run_that_is_resumed_replaces_a_job_that_failed(vendor: Vendor) -> Non
     entries = [journal.get(job.token) for job in vendor.jobs.values()]
     assert [entry.phase for entry in entries if entry] == [Phase.FAILED, Phase.SUCCEEDED]
     journal.close()
+
+
+INTERRUPTED = """
+import sys
+from tests.unit.connectors.local_tasks import VendorTask, register
+
+register()
+VendorTask("vendor.interrupted", sys.argv[1])(n=1)
+"""
+
+
+def test_a_task_that_was_called_by_itself_and_is_interrupted_ends_its_job(vendor: Vendor) -> None:
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, vendor.endpoint], cwd=root, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not vendor.calls["GET"]:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in err
+    assert vendor.jobs["j0"].state == "KILLED"
+
+
+def test_a_run_that_is_stopped_leaves_its_job_alone(vendor: Vendor, tmp_path: Path) -> None:
+    with run_script(vendor, tmp_path, "") as process:
+        while not vendor.calls["GET"]:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert vendor.jobs["j0"].state == "RUNNING"

@@ -334,7 +334,7 @@ def test_drop(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         got = decode(t, unchecked(BAD))
     assert got.equals(BAD.iloc[[0, 3]])
-    assert "2 rows were dropped" in caplog.text
+    assert "Rows that were dropped: 2." in caplog.text
     lazy = pl.DataFrame(BAD.to_dict("list"))
     config = ValidationConfig(on_error="drop")
     assert decode(Annotated[PolarsFrame[PolarsPeople], config], unchecked(lazy)).equals(lazy[[0, 3]])

@@ -128,7 +128,7 @@ class _FrameTransformer(TypeTransformer[Any]):
             _report(frame, schema, outcome, direction)
         if outcome.error is not None:
             if outcome.dropped:
-                logger.warning("%d rows were dropped. %s", outcome.dropped, outcome.error.message)
+                logger.warning("Rows that were dropped: %d. %s", outcome.dropped, outcome.error.message)
             elif config.on_error == "warn":
                 logger.warning("%s", outcome.error.message)
             else:

@@ -63,10 +63,10 @@ class Job:
             return not self._done
 
     def _end(self) -> None:
-        """From here on the thread is not interrupted; what it has not noticed yet is taken back."""
+        """From here on the thread is not interrupted; what it has not noticed yet is over when this returns."""
         with self._lock:
-            if self._thread is not None:
-                _raise_in(self._thread, None)
+            if self._interrupted and self._thread is not None:
+                _notice(self._thread)
             self._thread, self._done = None, True
 
     @property
@@ -93,11 +93,23 @@ class Job:
             return True
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise an error in a thread at its next Python instruction; with None, take back one that is not raised yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise an error in a thread at its next Python instruction, in place of one that is not raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def _notice(thread: int) -> None:
+    """Let this thread notice its interruption here, if it has not yet.
+
+    To take it back would leave the interpreter's mark that there is one: all threads would look for it ever after, and beneath a
+    profiler CPython 3.11 would look for nothing else.
+    """
+    try:
+        _raise_in(thread, Interrupted)
+        while True:
+            pass
+    except Interrupted:
+        return
 
 
 class Workers:

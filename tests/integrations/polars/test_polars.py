@@ -8,8 +8,11 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Annotated, Any
+from threading import Thread
+from typing import Annotated, Any, ClassVar
 
 import polars as pl
 import pytest
@@ -241,16 +244,56 @@ def test_credentials(protocol: str, given: dict[str, Any], expected: dict[str, s
     assert object_store_options(protocol, given) == expected
 
 
-def test_the_words_are_those_that_polars_knows() -> None:
-    """A scan is planned, without a request; a word that polars does not know would be refused."""
-    for uri, given in (
-        ("s3://bucket/x", {"key": "k", "secret": "s", "token": "t", "client_kwargs": {"region_name": "r"}}),
-        ("s3://bucket/x", {"anon": True, "endpoint_url": "http://localhost:1"}),
-        ("gs://bucket/x", {"token": "anon"}),
-        ("abfs://container/x", {"account_name": "a", "account_key": "a2V5", "anon": False}),
-    ):
-        options = object_store_options(uri.partition(":")[0], given)
-        assert pl.scan_parquet(uri, storage_options=options) is not None
+@pytest.mark.parametrize(
+    ("uri", "options", "said"),
+    [
+        ("gs://b/x", {"google_service_account": "/nonexistent.json"}, "nonexistent"),
+        ("gs://b/x", {"google_service_account_key": "{"}, "service account"),
+        ("gs://b/x", {"google_skip_signature": "maybe"}, "maybe"),
+        ("abfs://b/x", {"azure_storage_account_name": "a", "azure_storage_account_key": "?"}, "Access Key"),
+        ("abfs://b/x", {"azure_storage_account_name": "a", "azure_skip_signature": "maybe"}, "maybe"),
+        ("abfs://b/x", {"azure_storage_account_name": "a", "azure_storage_sas_key": "%"}, "SAS"),
+    ],
+)
+def test_the_words_are_those_that_polars_knows(uri: str, options: dict[str, str], said: str) -> None:
+    """Words that it does not know are passed over; of those that it knows, nonsense is refused before any request."""
+    with pytest.raises(OSError, match=said):
+        pl.scan_parquet(uri, storage_options=options, credential_provider=None).collect_schema()
+
+
+class _Recorder(BaseHTTPRequestHandler):
+    seen: ClassVar[list[Message]] = []
+
+    def do_GET(self) -> None:
+        self.seen.append(self.headers)
+        self.send_error(404)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the tests read `seen`."""
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_what_s3_is_told(anonymous: bool) -> None:
+    given = {"key": "THEKEY", "secret": "s", "token": "THETOKEN", "client_kwargs": {"region_name": "eu-west-9"}}
+    _Recorder.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Recorder) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        options = object_store_options("s3", {**({"anon": True} if anonymous else given), "endpoint_url": endpoint})
+        with pytest.raises(OSError, match="404"):
+            pl.scan_parquet("s3://bucket/x", storage_options=options).collect_schema()
+        server.shutdown()
+        thread.join()
+    told = _Recorder.seen[0]
+    if anonymous:
+        assert told["Authorization"] is None
+    else:
+        assert "Credential=THEKEY/" in told["Authorization"]
+        assert "/eu-west-9/s3/" in told["Authorization"]
+        assert told["x-amz-security-token"] == "THETOKEN"
 
 
 # -- decks -------------------------------------------------------------------------------------------------------------

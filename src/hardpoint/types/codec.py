@@ -86,12 +86,11 @@ def fetched(literal: Literal) -> Literal:
         TypeTransformerFailedError: the file holds no literal.
     """
     uri = literal.offloaded_metadata.uri
-    with FlyteContextManager.current_context().file_access.open(uri, "rb") as stream:
-        data = stream.read()
     try:
-        return Literal.FromString(data)
-    except DecodeError as error:
-        raise TypeTransformerFailedError(f"{uri} should hold an offloaded literal, but does not: {error}") from error
+        with FlyteContextManager.current_context().file_access.open(uri, "rb") as stream:
+            return Literal.FromString(stream.read())
+    except (DecodeError, ValueError, FileNotFoundError, IsADirectoryError) as error:  # other trouble may pass by itself
+        raise TypeTransformerFailedError(f"{uri!r} should hold an offloaded literal, but does not: {error}") from error
 
 
 def describe_type(t: Any) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hardpoint.errors import TypeTransformerFailedError
-from hardpoint.idl import Literal, SimpleType, simple
+from hardpoint.idl import Literal, SimpleType, boolean, simple
 from hardpoint.types.codec import Codec, mismatch, wrong_literal
 from hardpoint.types.transformer import CodecTransformer, plain_of
 
@@ -128,12 +128,16 @@ def _float_from_plain(data: Any) -> float:
 # -- bool, str -----------------------------------------------------------------------------------------------------------
 
 
+# Copying is twice as fast as filling, and there are but two values.
+_TRUE, _FALSE = boolean(True), boolean(False)
+
+
 def fill_bool(value: Any, literal: Literal) -> None:
     if type(value) is not bool:
         if type(value).__module__ != "numpy" or type(value).__name__ not in ("bool", "bool_"):
             raise mismatch(bool, value)
         value = bool(value)
-    literal.scalar.primitive.boolean = value
+    literal.CopyFrom(_TRUE if value else _FALSE)
 
 
 def read_bool(literal: Literal) -> bool:
@@ -181,8 +185,9 @@ def fill_datetime(value: Any, literal: Literal) -> None:
 
 def _from_stamp(seconds: int, nanos: int, literal: Literal) -> datetime:
     try:
-        return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
-    except OverflowError as error:
+        whole = datetime.fromtimestamp(seconds, UTC)
+        return whole.replace(microsecond=nanos // 1000) if nanos else whole
+    except (OverflowError, ValueError, OSError) as error:
         raise wrong_literal(
             datetime, literal, f"{seconds} seconds since 1970 is outside of the years 1 to 9999"
         ) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hardpoint.errors import TypeTransformerFailedError
@@ -68,7 +68,10 @@ SCHEMAS = st.lists(fields(KINDS), max_size=4).map(pa.schema)
 @given(SCHEMAS)
 def test_both_forms_are_read(made: pa.Schema) -> None:
     assert schema.from_bytes(schema.to_bytes(made)).equals(made)
-    assert schema.from_bytes(made.to_string().encode()).equals(made)
+    text = made.to_string()
+    # Of a long type Arrow cuts the end off, and the length of a list, which stands there, is told nowhere else.
+    assume("fixed_size_list" not in text or "chars omitted" not in text)
+    assert schema.from_bytes(text.encode()).equals(made)
 
 
 def test_the_text_of_a_pandas_schema() -> None:

@@ -139,10 +139,18 @@ class ConnectorSettings:
     """External jobs."""
 
     journal: str = ""
-    """Where they are written down: a path, or the URL of a PostgreSQL database; ``jobs.sqlite`` in the state directory if empty."""
+    """Where they are written down: a path, or the URL of a PostgreSQL database; ``jobs.sqlite`` in the state
+    directory if empty."""
+    endpoints: str = ""
+    """Hosts, separated by commas and with ``*`` for anything, to which a connector service sends its own credentials
+    when it is a task that names the host; none if empty."""
+    task_secrets: str = ""
+    """Names of secrets, separated by commas and with ``*`` for anything, that tasks may have a connector service look
+    up; none if empty."""
 
     def __repr__(self) -> str:  # a URL may hold a password
-        return f"ConnectorSettings(journal={'***' if '://' in self.journal else repr(self.journal)})"
+        journal = "***" if "://" in self.journal else repr(self.journal)
+        return f"ConnectorSettings(journal={journal}, endpoints={self.endpoints!r}, task_secrets={self.task_secrets!r})"
 
 
 @dataclass(frozen=True)

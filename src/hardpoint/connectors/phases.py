@@ -139,6 +139,7 @@ class ErrorKind:
 
 # The first class that fits decides, so a subclass stands before its base.
 ERRORS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
+    (PermissionError, ErrorKind("PERMISSION_DENIED", Phase.FAILED, "Check the credentials of the connector service.")),
     (
         SecretNotFoundError,
         ErrorKind("FAILED_PRECONDITION", Phase.FAILED, "Give the connector service this secret, and try again."),
@@ -152,7 +153,6 @@ ERRORS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
     (JobGoneError, ErrorKind("NOT_FOUND", Phase.RETRYABLE_FAILED, "Start the task again.")),
     (TransientError, ErrorKind("UNAVAILABLE", Phase.RETRYABLE_FAILED, "Try again later.")),
     (PermanentError, ErrorKind("FAILED_PRECONDITION", Phase.FAILED, "Ask whoever runs the service.")),
-    (PermissionError, ErrorKind("PERMISSION_DENIED", Phase.FAILED, "Check the credentials of the connector service.")),
     (TimeoutError, ErrorKind("UNAVAILABLE", Phase.RETRYABLE_FAILED, "Try again later.")),
     (ConnectionError, ErrorKind("UNAVAILABLE", Phase.RETRYABLE_FAILED, "Try again later.")),
     (NotImplementedError, ErrorKind("UNIMPLEMENTED", Phase.FAILED, "This connector does not offer that.")),

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from hardpoint.context import FlyteContextManager
@@ -66,6 +67,11 @@ class Connection:
             if part in custom
         }
         return cls(secrets or {}, named.get("secrets", {}), named.get("configs", {}), shared)
+
+    @cached_property
+    def identity(self) -> tuple[object, ...]:
+        """The same for connections that are the same; it can be hashed."""
+        return (*(frozenset(part.items()) for part in (self.secrets, self.names, self.configs)), self.shared)
 
     def secret(self, key: str, *, group: str | None = None, endpoint: str | None = None) -> str:
         """The value of a secret.

@@ -19,6 +19,7 @@ from typing import Any
 
 from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
 
+from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
 from hardpoint.connectors.errors import JobExistsError, explain, is_transient, words
 from hardpoint.connectors.identity import JobOwner
@@ -69,6 +70,7 @@ class _Request:
     owner: JobOwner
     is_new: bool
     holder: str
+    connection: Connection
 
     @property
     def key(self) -> str:
@@ -106,10 +108,19 @@ class Jobs:
         journal: Where they are written down.
         limits: How long things may take.
         watch: How services are asked for states.
+        shared: Whether tasks of many are served, so that a connection that is read from a task's template is limited to what the
+            settings allow to tasks.
     """
 
-    def __init__(self, journal: Journal, limits: JobLimits | None = None, watch: WatchLimits | None = None) -> None:
-        self.journal, self.limits, self._watch = journal, limits or JobLimits(), watch
+    def __init__(
+        self,
+        journal: Journal,
+        limits: JobLimits | None = None,
+        watch: WatchLimits | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        self.journal, self.limits, self._watch, self.shared = journal, limits or JobLimits(), watch, shared
         self._threads = Threads("hardpoint-journal", 1)
         self._creating: dict[str, asyncio.Task[bytes]] = {}
         self._watchers: dict[tuple[int, str], Watcher] = {}
@@ -124,6 +135,7 @@ class Jobs:
         output_prefix: str,
         metadata: TaskExecutionMetadata | None = None,
         deadline: float | None = None,
+        connection: Connection | None = None,
     ) -> bytes:
         """The encoded metadata of the node's job: a new one, or one that an earlier attempt left running or done.
 
@@ -135,6 +147,7 @@ class Jobs:
             metadata: Who asks; None for the task that runs here.
             deadline: Seconds after which the caller wants an answer. The creation then goes on, and metadata that stands for it
                 is returned, which `state` and `cancel` understand.
+            connection: What the task brings; None: what its template says.
 
         Raises:
             UserError, PermanentError: the connector refuses.
@@ -146,7 +159,10 @@ class Jobs:
         key = owner.idempotency_key
         task = self._creating.get(key)
         if task is None:
-            request = _Request(connector, template, inputs, output_prefix, metadata, owner, is_new, new_holder())
+            brought = connection if connection is not None else Connection.of(template, shared=self.shared)
+            request = _Request(
+                connector, template, inputs, output_prefix, metadata, owner, is_new, new_holder(), brought
+            )
             task = asyncio.get_running_loop().create_task(self._settle(request))
             self._creating[key] = task
             task.add_done_callback(lambda done: self._created(key, done))
@@ -192,8 +208,9 @@ class Jobs:
 
     async def _settle(self, request: _Request) -> bytes:
         """Find or create the node's job, while nobody else does so."""
-        async with self._lease(request.owner.node_key, request.holder):
-            return await self._find_or_create(request)
+        with use_connection(request.connection):
+            async with self._lease(request.owner.node_key, request.holder):
+                return await self._find_or_create(request)
 
     @asynccontextmanager
     async def _lease(self, node_key: str, holder: str) -> AsyncIterator[None]:
@@ -366,6 +383,7 @@ class Jobs:
         meta: bytes,
         output_prefix: str = "",
         deadline: float | None = None,
+        connection: Connection | None = None,
     ) -> Resource:
         """How a job stands, as far as is known within `deadline` seconds.
 
@@ -375,18 +393,22 @@ class Jobs:
             output_prefix: Where the caller expects outputs. A job that was adopted wrote them elsewhere; they are then in the
                 answer.
             deadline: Seconds to wait for the service.
+            connection: What the task brings; None: what its template says, if it is in the journal.
 
         Raises:
             MetaError: the metadata is of no job of this connector.
         """
-        resolved = await self._resolve(connector, meta)
+        resolved = await self._resolve(connector, meta, connection)
         if isinstance(resolved, Resource):
             return resolved
         connector.metadata_type.decode(resolved)
         entries: list[Entry] = await self._journal(self.journal.of_meta, _category(connector), resolved)
         known = next((entry for entry in reversed(entries) if entry.phase is not Phase.UNDEFINED), None)
         resource = await self._watcher(connector, resolved).state(
-            resolved, deadline, Resource(known.phase) if known and not known.phase.is_terminal else None
+            resolved,
+            deadline,
+            Resource(known.phase) if known and not known.phase.is_terminal else None,
+            connection=connection or self._brought(entries),
         )
         await self._write(entries, resource)
         return await self._with_outputs(resource, entries, output_prefix)
@@ -397,10 +419,12 @@ class Jobs:
         meta: bytes,
         output_prefix: str,
         tell: Callable[[Resource], None],
+        connection: Connection | None = None,
     ) -> Resource:
         """Wait for a job's end. Arguments are as for `state`; `tell` is called with each new state."""
-        resource = await self._watcher(connector, meta).follow(meta, tell)
         entries: list[Entry] = await self._journal(self.journal.of_meta, _category(connector), meta)
+        brought = connection or self._brought(entries)
+        resource = await self._watcher(connector, meta).follow(meta, tell, connection=brought)
         await self._write(entries, resource)
         return await self._with_outputs(resource, entries, output_prefix)
 
@@ -412,7 +436,14 @@ class Jobs:
             found = self._watchers[id(connector), endpoint] = Watcher(connector, self._watch)
         return found
 
-    async def _resolve(self, connector: AsyncConnectorBase[Any], meta: bytes) -> bytes | Resource:
+    def _brought(self, entries: list[Entry]) -> Connection:
+        """The connection of a job's task, as far as the journal knows."""
+        template = TaskTemplate.FromString(entries[0].template) if entries else None
+        return Connection.of(template, shared=self.shared)
+
+    async def _resolve(
+        self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection | None
+    ) -> bytes | Resource:
         """The job's own metadata; how its creation stands, if there is none yet."""
         key = _pending_key(meta)
         if key is None:
@@ -426,16 +457,19 @@ class Jobs:
             return Resource(entry.phase, message=entry.message)
         if key in self._creating or await self._journal(self.journal.held, entry.node_key):
             return Resource(Phase.QUEUED, message=f"The job is being created. {entry.message}".strip())
-        return await self._orphan(connector, entry)
+        return await self._orphan(connector, entry, connection)
 
-    async def _orphan(self, connector: AsyncConnectorBase[Any], entry: Entry) -> bytes | Resource:
+    async def _orphan(
+        self, connector: AsyncConnectorBase[Any], entry: Entry, connection: Connection | None
+    ) -> bytes | Resource:
         """The job of a creation that nobody carries on: looked up, since its inputs are not in the journal."""
         said = entry.message or "The service ended while it created the job."
         if connector.capabilities.finds_by_key:
             holder = new_holder()
             async with self._lease(entry.node_key, holder):
                 try:
-                    found = await self._find(connector, entry.key, TaskTemplate.FromString(entry.template))
+                    with use_connection(connection or self._brought([entry])):
+                        found = await self._find(connector, entry.key, TaskTemplate.FromString(entry.template))
                 except Exception as error:
                     return Resource(Phase.QUEUED, message=f"It is not known whether the job exists: {words(error)}")
                 if found is not None:
@@ -471,21 +505,35 @@ class Jobs:
 
     # -- cancel --------------------------------------------------------------------------------------------------------
 
-    async def cancel(self, connector: AsyncConnectorBase[Any], meta: bytes, deadline: float | None = None) -> None:
-        """End a job, whatever its state. One that has ended, or is gone, is as it should be.
+    async def cancel(
+        self,
+        connector: AsyncConnectorBase[Any],
+        meta: bytes,
+        deadline: float | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        """End a job, whatever its state. One that has ended, or is gone, is as it should be. Arguments are as for `state`.
 
         Raises:
             TransientError: the service is not available; the job may still run, and no attempt will adopt it.
         """
         key = _pending_key(meta)
         if key is not None:
-            await self.cancel_key(connector, key, deadline)
+            await self.cancel_key(connector, key, deadline, connection)
             return
-        for known in await self._journal(self.journal.of_meta, _category(connector), meta):
+        entries: list[Entry] = await self._journal(self.journal.of_meta, _category(connector), meta)
+        for known in entries:
             await self._journal(self.journal.end, known.key, Phase.ABORTED, "cancelled")
-        await self._delete(connector, meta, deadline)
+        with use_connection(connection or self._brought(entries)):
+            await self._delete(connector, meta, deadline)
 
-    async def cancel_key(self, connector: AsyncConnectorBase[Any], key: str, deadline: float | None = None) -> None:
+    async def cancel_key(
+        self,
+        connector: AsyncConnectorBase[Any],
+        key: str,
+        deadline: float | None = None,
+        connection: Connection | None = None,
+    ) -> None:
         """As `cancel`, for the job with a key; also one of which it is not known whether it exists."""
         # Whoever is creating it finds this when it has been created, and ends it.
         await self._journal(self.journal.end, key, Phase.ABORTED, "cancelled")
@@ -493,13 +541,14 @@ class Jobs:
         if entry is None:
             return
         if entry.meta is not None:
-            await self.cancel(connector, entry.meta, deadline)
+            await self.cancel(connector, entry.meta, deadline, connection)
             return
         if await self._journal(self.journal.held, entry.node_key) or not connector.capabilities.finds_by_key:
             return
-        found = await self._find(connector, key, TaskTemplate.FromString(entry.template))
-        if found is not None:
-            await self._delete(connector, found, deadline)
+        with use_connection(connection or self._brought([entry])):
+            found = await self._find(connector, key, TaskTemplate.FromString(entry.template))
+            if found is not None:
+                await self._delete(connector, found, deadline)
 
     async def _delete(self, connector: AsyncConnectorBase[Any], meta: bytes, deadline: float | None) -> None:
         self._watcher(connector, meta).forget(meta)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
 from hardpoint.connectors.errors import is_transient, words
 from hardpoint.connectors.phases import JobGoneError, Phase
@@ -61,6 +62,7 @@ class _Job:
     meta: bytes
     since: float
     known: Resource | None
+    connection: Connection
     answered: float | None = None
     lost: float | None = None
     error: Exception | None = None
@@ -86,15 +88,22 @@ class Watcher:
         self._gathering = False
         self._paused_until = self._next_turn = 0.0
 
-    async def state(self, meta: bytes, deadline: float | None = None, known: Resource | None = None) -> Resource:
+    async def state(
+        self,
+        meta: bytes,
+        deadline: float | None = None,
+        known: Resource | None = None,
+        connection: Connection | None = None,
+    ) -> Resource:
         """How a job stands: the service's answer, or the last known state if there is none in time.
 
         Args:
             meta: The job's metadata, encoded.
             deadline: Seconds to wait for the service.
             known: What is known of a job that this watcher has never asked for.
+            connection: What the job's task brings; None: what is known of it already.
         """
-        job = self._job(meta, known)
+        job = self._job(meta, known, connection)
         if not self._is_settled(job):
             if job.poll is None:
                 job.poll = asyncio.get_running_loop().create_future()
@@ -103,19 +112,22 @@ class Watcher:
             await asyncio.wait({job.poll}, timeout=deadline)
         return self._told(job)
 
-    async def follow(self, meta: bytes, tell: Callable[[Resource], None]) -> Resource:
+    async def follow(
+        self, meta: bytes, tell: Callable[[Resource], None], connection: Connection | None = None
+    ) -> Resource:
         """Wait for a job's end.
 
         Args:
             meta: The job's metadata, encoded.
             tell: Called with each state that differs from the one before.
+            connection: As for `state`.
 
         Raises:
             Exception: what the connector raised time and again, if it is of a kind that no retry mends.
         """
         told: Resource | None = None
         while True:
-            job = self._job(meta, None)
+            job = self._job(meta, None, connection)
             job.followed = True
             resource = await self.state(meta)
             if resource != told:
@@ -132,8 +144,10 @@ class Watcher:
         """Let the next question about a job reach the service."""
         self._jobs.pop(meta, None)
 
-    def _job(self, meta: bytes, known: Resource | None) -> _Job:
-        job = self._jobs.pop(meta, None) or _Job(meta, time.monotonic(), known)
+    def _job(self, meta: bytes, known: Resource | None, connection: Connection | None) -> _Job:
+        job = self._jobs.pop(meta, None) or _Job(meta, time.monotonic(), known, connection or Connection())
+        if connection is not None:
+            job.connection = connection
         self._jobs[meta] = job  # the last to be forgotten
         while len(self._jobs) > _MOST_JOBS:
             del self._jobs[next(iter(self._jobs))]
@@ -176,8 +190,9 @@ class Watcher:
         if many:
             jobs += self._nearly_due()
         size = self.limits.batch if many else 1
-        for start in range(0, len(jobs), size):
-            self._start(self._poll(jobs[start : start + size]))
+        for group in _by_connection(jobs):
+            for start in range(0, len(group), size):
+                self._start(self._poll(group[start : start + size]))
 
     def _nearly_due(self) -> list[_Job]:
         """Jobs that would be asked for soon, and so may as well be asked for together with others."""
@@ -201,10 +216,11 @@ class Watcher:
     async def _poll(self, jobs: list[_Job]) -> None:
         try:
             await self._turn()
-            if len(jobs) == 1:
-                await self._poll_one(jobs[0])
-            else:
-                await self._poll_many(jobs)
+            with use_connection(jobs[0].connection):
+                if len(jobs) == 1:
+                    await self._poll_one(jobs[0])
+                else:
+                    await self._poll_many(jobs)
         finally:
             for job in jobs:
                 if job.poll is not None and not job.poll.done():
@@ -264,3 +280,11 @@ class Watcher:
 
     def _end(self, job: _Job, message: str) -> None:
         job.known, job.answered = Resource(Phase.RETRYABLE_FAILED, message=message), time.monotonic()
+
+
+def _by_connection(jobs: list[_Job]) -> list[list[_Job]]:
+    """The jobs, together where they share a connection."""
+    groups: dict[tuple[object, ...], list[_Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.connection.identity, []).append(job)
+    return list(groups.values())

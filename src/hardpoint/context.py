@@ -7,20 +7,20 @@ state is a context variable, so threads and coroutines that run tasks side by si
 from __future__ import annotations
 
 import enum
-import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hardpoint._lazy import Ref
 
 if TYPE_CHECKING:
+    import logging
+    from pathlib import Path
+
     from hardpoint.secrets import SecretsManager
 
 __all__ = [
@@ -155,6 +155,8 @@ class Checkpoint:
         """Download the previous attempt's checkpoint folder to `path`; None if there was none."""
         if self._source is None or not self._files().exists(self._source):
             return None
+        from pathlib import Path
+
         self._files().get_data(self._source, os.fspath(path), is_multipart=True)
         return Path(path)
 
@@ -163,6 +165,8 @@ class Checkpoint:
         if isinstance(cp, bytes):
             self.write(cp)
             return
+        from pathlib import Path
+
         path = Path(cp)
         if path.is_dir():
             self._files().put_data(str(path), self._destination, is_multipart=True)
@@ -214,12 +218,16 @@ class ExecutionParameters:
 
     @property
     def logging(self) -> logging.Logger:
+        import logging
+
         return logging.getLogger("hardpoint.user")
 
     @property
     def working_directory(self) -> str:
         """A fresh folder for this task, made when it is first asked for."""
         if self._working_directory is None:
+            import tempfile
+
             self._working_directory = tempfile.mkdtemp(prefix="hardpoint-")
         return self._working_directory
 

@@ -11,14 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from flyteidl.core.security_pb2 import SecurityContext
-from flyteidl.core.tasks_pb2 import Container, ExtendedResources, K8sPod, Sql
-
 from hardpoint import idl
 from hardpoint._lazy import Ref
 from hardpoint.context import ExecutionParameters, FlyteContextManager
 from hardpoint.errors import FlyteValidationException
-from hardpoint.idl import Identifier, Literal, TaskTemplate
 from hardpoint.tasks import conversion
 from hardpoint.tasks.interface import Interface
 from hardpoint.tasks.metadata import Description, Documentation, TaskMetadata
@@ -26,6 +22,16 @@ from hardpoint.tasks.naming import Tracked
 
 if TYPE_CHECKING:
     from hardpoint.deck import DeckField
+    from hardpoint.idl import (
+        Container,
+        ExtendedResources,
+        Identifier,
+        K8sPod,
+        Literal,
+        SecurityContext,
+        Sql,
+        TaskTemplate,
+    )
     from hardpoint.tasks.serialization import SerializationSettings
 
 __all__ = ["DEFAULT_DECK_FIELDS", "PythonTask", "Task"]
@@ -137,7 +143,7 @@ class Task:
 
     def identifier(self, settings: SerializationSettings) -> Identifier:
         """The task's id under these settings."""
-        return Identifier(
+        return idl.Identifier(
             resource_type=idl.TASK,
             project=settings.project or "",
             domain=settings.domain or "",
@@ -152,7 +158,7 @@ class Task:
             TypeTransformerFailedError: a type in the interface has no literal type.
             FlyteValidationException: the task and the settings do not go together.
         """
-        message = TaskTemplate(
+        message = idl.TaskTemplate(
             id=self.identifier(settings),
             type=self.task_type,
             task_type_version=self.task_type_version,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hardpoint import idl
 from hardpoint.errors import HardpointError, TypeTransformerFailedError
-from hardpoint.idl import Literal
 from hardpoint.tasks.interface import Interface
 from hardpoint.types.codec import Codec, describe_type, describe_value
+
+if TYPE_CHECKING:
+    from hardpoint.idl import Literal
 
 __all__ = ["decode", "encode_inputs", "encode_outputs", "named_outputs"]
 
@@ -59,7 +62,7 @@ def encode_inputs(task: str, codecs: Mapping[str, Codec], values: Mapping[str, A
     """Arguments as literals; see `PythonTask.encode_inputs`."""
     literals: dict[str, Literal] = {}
     for name, value in values.items():
-        literal = Literal()
+        literal = idl.Literal()
         try:
             codecs[name].fill(value, literal)
         except Exception as error:
@@ -126,7 +129,7 @@ def encode_outputs(task: str, interface: Interface, value: Any) -> dict[str, Lit
     """What a task returned, as literals; see `PythonTask.encode_outputs`."""
     outputs = named_outputs(task, interface, value)
     codecs = interface.output_codecs
-    literals = {name: Literal() for name in outputs}
+    literals = {name: idl.Literal() for name in outputs}
     moving = [name for name in outputs if codecs[name].io]
 
     def fill(name: str) -> None:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from hardpoint import idl
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
-from hardpoint.idl import TypedInterface
 from hardpoint.types.codec import Codec, describe_type
 
 if TYPE_CHECKING:
+    from hardpoint.idl import TypedInterface
     from hardpoint.tasks.docstring import Docstring
 
 __all__ = ["Interface", "bind_arguments", "interface_of", "is_optional"]
@@ -100,7 +101,7 @@ class Interface:
     @cached_property
     def typed(self) -> TypedInterface:
         """The interface as the control plane knows it. Do not change it; copy it."""
-        message = TypedInterface()
+        message = idl.TypedInterface()
         message.inputs.SetInParent()
         message.outputs.SetInParent()
         docs = self.docstring

@@ -8,12 +8,12 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
-from flyteidl.core.tasks_pb2 import RuntimeMetadata
-from flyteidl.core.tasks_pb2 import TaskMetadata as TaskMetadataMessage
-
+from hardpoint import idl
 from hardpoint.errors import FlyteValidationException
 
 if TYPE_CHECKING:
+    from flyteidl.core.tasks_pb2 import TaskMetadata as TaskMetadataMessage
+
     from hardpoint.tasks.image_spec import ImageSpec
     from hardpoint.tasks.pod import PodTemplate
 
@@ -173,7 +173,7 @@ class TaskMetadata:
     def fill(self, message: TaskMetadataMessage, *, generates_deck: bool) -> None:
         """Write it to a template's metadata."""
         message.discoverable = self.cache
-        message.runtime.type = RuntimeMetadata.FLYTE_SDK
+        message.runtime.type = idl.RuntimeMetadata.FLYTE_SDK
         message.runtime.version = sdk_version()
         message.runtime.flavor = "python"
         if self.timeout:

@@ -8,14 +8,12 @@ from dataclasses import replace
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flyteidl.core.tasks_pb2 import Container, ExtendedResources, K8sPod
-
+from hardpoint import idl
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import FlyteValidationException
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.class_decorator import decorators_of, is_async_function
 from hardpoint.tasks.command import execute_command, fast_prefix
-from hardpoint.tasks.image import RUNTIME_PACKAGES_VARIABLE, image_for, resolve_image
 from hardpoint.tasks.interface import Interface, interface_of
 from hardpoint.tasks.naming import function_name, refuse_nested
 from hardpoint.tasks.resolver import TaskResolverMixin, default_task_resolver, resolver_for
@@ -29,6 +27,7 @@ from hardpoint.tasks.resources import (
 from hardpoint.tasks.secret import Secret, security_context
 
 if TYPE_CHECKING:
+    from hardpoint.idl import Container, ExtendedResources, K8sPod
     from hardpoint.tasks.accelerators import BaseAccelerator
     from hardpoint.tasks.image_spec import ImageSpec
     from hardpoint.tasks.pod import PodTemplate
@@ -148,6 +147,8 @@ class PythonAutoContainerTask(PythonTask[T]):
 
     def get_image(self, settings: SerializationSettings) -> str:
         """The reference of the container's image."""
+        from hardpoint.tasks.image import image_for
+
         return image_for(self.container_image, settings)
 
     def get_environment(self, settings: SerializationSettings) -> dict[str, str]:
@@ -155,12 +156,14 @@ class PythonAutoContainerTask(PythonTask[T]):
         image = self.container_image
         if image is None or isinstance(image, str) or not image.runtime_packages:
             return self.environment
+        from hardpoint.tasks.image import RUNTIME_PACKAGES_VARIABLE
+
         return {**self.environment, RUNTIME_PACKAGES_VARIABLE: " ".join(image.runtime_packages)}
 
     def get_container(self, settings: SerializationSettings) -> Container | None:
         if self.pod_template is not None:
             return None
-        container = Container(args=[*fast_prefix(settings), *self.get_command(settings)])
+        container = idl.Container(args=[*fast_prefix(settings), *self.get_command(settings)])
         return fill_container(
             container, self.get_image(settings), self.get_environment(settings), self.resources, settings
         )
@@ -168,6 +171,7 @@ class PythonAutoContainerTask(PythonTask[T]):
     def get_k8s_pod(self, settings: SerializationSettings) -> K8sPod | None:
         if self.pod_template is None:
             return None
+        from hardpoint.tasks.image import resolve_image
         from hardpoint.tasks.pod import PrimaryContainer, build_pod
 
         primary = PrimaryContainer(

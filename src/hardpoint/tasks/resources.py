@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from flyteidl.core.tasks_pb2 import ExtendedResources
-from flyteidl.core.tasks_pb2 import Resources as ResourcesMessage
-
+from hardpoint import idl
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
 
 if TYPE_CHECKING:
+    from flyteidl.core.tasks_pb2 import Resources as ResourcesMessage
+
+    from hardpoint.idl import ExtendedResources
     from hardpoint.tasks.accelerators import BaseAccelerator
 
 __all__ = [
@@ -29,12 +30,7 @@ GPU_RESOURCE_KEY = "nvidia.com/gpu"
 
 # The order in which entries are written: the template's bytes depend on it.
 _WIRE_ORDER = ("ephemeral_storage", "cpu", "gpu", "mem")
-_WIRE_NAME = {
-    "ephemeral_storage": ResourcesMessage.EPHEMERAL_STORAGE,
-    "cpu": ResourcesMessage.CPU,
-    "gpu": ResourcesMessage.GPU,
-    "mem": ResourcesMessage.MEMORY,
-}
+_WIRE_NAME = {"ephemeral_storage": "EPHEMERAL_STORAGE", "cpu": "CPU", "gpu": "GPU", "mem": "MEMORY"}
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ def construct_extended_resources(
     """
     if accelerator is None and not shared_memory:
         return None
-    message = ExtendedResources()
+    message = idl.ExtendedResources()
     if accelerator is not None:
         message.gpu_accelerator.CopyFrom(accelerator.proto())
     if shared_memory:

@@ -6,15 +6,19 @@ import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flyteidl.core.security_pb2 import Secret as SecretMessage
-from flyteidl.core.security_pb2 import SecurityContext
-
+from hardpoint import idl
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
 
-__all__ = ["Secret", "SecurityContext", "security_context"]
+if TYPE_CHECKING:
+    from flyteidl.core.security_pb2 import Secret as SecretMessage
 
-_ENV_VAR = re.compile(r"^[A-Z_][A-Z0-9_]*$")
+    from hardpoint.idl import SecurityContext
+
+__all__ = ["Secret", "security_context"]
+
+_ENV_VAR = r"[A-Z_][A-Z0-9_]*"
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,11 @@ class Secret:
     """
 
     class MountType(enum.Enum):
-        """How a secret reaches the task."""
+        """How a secret reaches the task; numbered as in flyteidl/core/security.proto."""
 
-        ANY = SecretMessage.MountType.ANY
-        ENV_VAR = SecretMessage.MountType.ENV_VAR
-        FILE = SecretMessage.MountType.FILE
+        ANY = 0
+        ENV_VAR = 1
+        FILE = 2
 
     group: str | None = None
     key: str | None = None
@@ -47,18 +51,20 @@ class Secret:
             raise FlyteValidationException(
                 "Group is a required parameter", remedy='Write Secret(group="...", key="...").'
             )
-        if self.env_var is not None and not _ENV_VAR.match(self.env_var):
+        if self.env_var is not None and not re.fullmatch(_ENV_VAR, self.env_var):
             raise FlyteValidationException(
                 f"Invalid environment variable name: {self.env_var}",
                 remedy="It must start with a capital letter or an underscore, and go on with these and digits.",
             )
 
     def proto(self) -> SecretMessage:
+        from flyteidl.core.security_pb2 import Secret as SecretMessage
+
         return SecretMessage(
             group=self.group or "",
             key=self.key or "",
             group_version=self.group_version or "",
-            mount_requirement=self.mount_requirement.value,
+            mount_requirement=self.mount_requirement.name,
             env_var=self.env_var or "",
         )
 
@@ -75,4 +81,4 @@ def security_context(secrets: Iterable[Secret] | None) -> SecurityContext | None
             raise FlyteAssertion(f"Secret {secret} should be of type hardpoint.Secret, received {type(secret)}")
     if not requested:
         return None
-    return SecurityContext(secrets=[secret.proto() for secret in requested])
+    return idl.SecurityContext(secrets=[secret.proto() for secret in requested])

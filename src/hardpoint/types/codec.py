@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import DecodeError
-
+from hardpoint import idl
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import TypeTransformerFailedError
-from hardpoint.idl import Literal, LiteralType
 
 if TYPE_CHECKING:
+    from hardpoint.idl import Literal, LiteralType
     from hardpoint.types.transformer import TypeTransformer
 
 __all__ = ["Codec", "describe_type", "describe_value", "fetched", "mismatch", "wrong_literal"]
@@ -62,7 +61,7 @@ class Codec:
         Raises:
             TypeTransformerFailedError: the value does not fit the type.
         """
-        literal = Literal()
+        literal = idl.Literal()
         self.fill(value, literal)
         return literal
 
@@ -85,10 +84,12 @@ def fetched(literal: Literal) -> Literal:
     Raises:
         TypeTransformerFailedError: the file holds no literal.
     """
+    from google.protobuf.message import DecodeError
+
     uri = literal.offloaded_metadata.uri
     try:
         with FlyteContextManager.current_context().file_access.open(uri, "rb") as stream:
-            return Literal.FromString(stream.read())
+            return idl.Literal.FromString(stream.read())
     except (DecodeError, ValueError, FileNotFoundError, IsADirectoryError) as error:  # other trouble may pass by itself
         raise TypeTransformerFailedError(f"{uri!r} should hold an offloaded literal, but does not: {error}") from error
 

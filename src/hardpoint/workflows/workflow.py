@@ -8,10 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
-from flyteidl.admin.workflow_pb2 import WorkflowSpec
-from flyteidl.core.workflow_pb2 import Node as NodeMessage
-from flyteidl.core.workflow_pb2 import WorkflowMetadata, WorkflowTemplate
-
 from hardpoint import idl
 from hardpoint._lazy import Ref
 from hardpoint.context import FlyteContextManager
@@ -21,13 +17,15 @@ from hardpoint.tasks.metadata import Description, Documentation
 from hardpoint.tasks.naming import function_name
 from hardpoint.tasks.resolver import ClassStorageTaskResolver
 from hardpoint.types.codec import describe_type
-from hardpoint.workflows.compilation import Compilation, bind_outputs
-from hardpoint.workflows.graph import Graph, Node, NodeMetadata, identifier
-from hardpoint.workflows.naming import short_name
 
 if TYPE_CHECKING:
+    from flyteidl.core.workflow_pb2 import Node as NodeMessage
+
+    from hardpoint.idl import WorkflowSpec, WorkflowTemplate
     from hardpoint.tasks.base import PythonTask
     from hardpoint.tasks.serialization import SerializationSettings
+    from hardpoint.workflows.compilation import Compilation
+    from hardpoint.workflows.graph import Graph, Node, NodeMetadata
     from hardpoint.workflows.options import Options
     from hardpoint.workflows.promise import Promise
 
@@ -106,7 +104,7 @@ class WorkflowBase:
 
     @property
     def short_name(self) -> str:
-        return short_name(self.name)
+        return self.name.rpartition(".")[2]
 
     @property
     def python_interface(self) -> Interface:
@@ -148,17 +146,23 @@ class WorkflowBase:
 
     def node_metadata(self) -> NodeMetadata:
         """How a node that calls this workflow is run unless it is overridden."""
+        from hardpoint.workflows.graph import NodeMetadata
+
         return NodeMetadata(self.short_name, interruptible=self.interruptible)
 
     def fill_node(self, message: NodeMessage, node: Node, settings: SerializationSettings) -> None:
         """Write to a node's message that it calls this workflow."""
+        from hardpoint.workflows.graph import identifier
+
         message.workflow_node.sub_workflow_ref.CopyFrom(identifier(idl.WORKFLOW, self.name, settings))
 
     def template(self, settings: SerializationSettings) -> WorkflowTemplate:
         """The message that describes the workflow; equal for equal source and settings, in any process."""
+        from hardpoint.workflows.graph import identifier
+
         graph = self.compile()
-        message = WorkflowTemplate(id=identifier(idl.WORKFLOW, self.name, settings), interface=self.interface.typed)
-        message.metadata.CopyFrom(WorkflowMetadata(on_failure=self.failure_policy.name))
+        message = idl.WorkflowTemplate(id=identifier(idl.WORKFLOW, self.name, settings), interface=self.interface.typed)
+        message.metadata.CopyFrom(idl.WorkflowMetadata(on_failure=self.failure_policy.name))
         message.metadata_defaults.interruptible = self.interruptible
         message.nodes.extend(node.proto(settings) for node in graph.nodes)
         for name, binding in graph.outputs.items():
@@ -173,7 +177,7 @@ class WorkflowBase:
         Raises:
             FlyteValidationException: the workflow contains itself.
         """
-        message = WorkflowSpec(template=self.template(settings))
+        message = idl.WorkflowSpec(template=self.template(settings))
         inner = sorted(self.sub_workflows(), key=lambda workflow: workflow.name)
         message.sub_workflows.extend(workflow.template(settings) for workflow in inner)
         if self.docs is not None:
@@ -282,6 +286,8 @@ class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):
             return self._graph
 
     def _run_body(self) -> Graph:
+        from hardpoint.workflows.compilation import Compilation, bind_outputs
+
         compilation = Compilation(self.name, task_resolver=self)
         inputs = compilation.inputs(self.python_interface)
         with FlyteContextManager.use(compilation=compilation):

@@ -1,7 +1,4 @@
-"""Builders over the messages of `flyteidl`, which are the model: nothing here mirrors them.
-
-Wire facts: https://github.com/flyteorg/flyte/tree/master/flyteidl/protos/flyteidl/core
-"""
+"""Builders over the messages of `flyteidl`, for what the messages' own constructors say at length."""
 
 from __future__ import annotations
 
@@ -9,59 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flyteidl.core.execution_pb2 import TaskExecution, TaskLog
-from flyteidl.core.identifier_pb2 import LAUNCH_PLAN, TASK, WORKFLOW, Identifier
-from flyteidl.core.interface_pb2 import Parameter, ParameterMap, TypedInterface, Variable, VariableMap
-from flyteidl.core.literals_pb2 import (
-    Binding,
-    BindingData,
-    BindingDataCollection,
-    BindingDataMap,
-    Literal,
-    LiteralMap,
-    Scalar,
-)
-from flyteidl.core.tasks_pb2 import TaskTemplate
-from flyteidl.core.types_pb2 import (
-    BlobType,
-    LiteralType,
-    OutputReference,
-    PromiseAttribute,
-    SimpleType,
-    StructuredDatasetType,
-)
-from flyteidl.core.workflow_pb2 import WorkflowTemplate
+from flyteidl.core.literals_pb2 import Literal, LiteralMap
+from flyteidl.core.types_pb2 import BlobType, LiteralType, SimpleType
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 __all__ = [
-    "LAUNCH_PLAN",
     "MSGPACK",
-    "TASK",
-    "WORKFLOW",
-    "Binding",
-    "BindingData",
-    "BindingDataCollection",
-    "BindingDataMap",
-    "BlobType",
-    "Identifier",
-    "Literal",
-    "LiteralMap",
-    "LiteralType",
-    "OutputReference",
-    "Parameter",
-    "ParameterMap",
-    "PromiseAttribute",
-    "Scalar",
-    "SimpleType",
-    "Struct",
-    "StructuredDatasetType",
-    "TaskExecution",
-    "TaskLog",
-    "TaskTemplate",
-    "TypedInterface",
-    "Variable",
-    "VariableMap",
-    "WorkflowTemplate",
     "binary",
     "blob",
     "boolean",

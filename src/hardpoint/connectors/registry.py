@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from flyteidl.admin.agent_pb2 import Agent
@@ -12,7 +13,7 @@ from hardpoint.connectors.contract import ConnectorBase, TaskCategory
 from hardpoint.errors import FlyteValidationException, UserError
 from hardpoint.integration import catalogue
 
-__all__ = ["ConnectorRegistry", "DuplicateConnectorError", "FlyteConnectorNotFound"]
+__all__ = ["ConnectorRegistry", "DuplicateConnectorError", "FlyteConnectorNotFound", "agent_named", "agents_of"]
 
 
 class FlyteConnectorNotFound(UserError):
@@ -88,28 +89,28 @@ class ConnectorRegistry:
         return connector
 
     @classmethod
-    def connectors(cls) -> list[ConnectorBase]:
-        """All connectors: those of manifests whose libraries are installed, and those that were registered."""
+    def survey(cls) -> tuple[list[ConnectorBase], dict[str, Exception]]:
+        """All connectors that can be used; and by task type, why the others cannot."""
+        problems: dict[str, Exception] = {}
         with cls._lock:
-            for task_type, (integration, _) in catalogue.entries("connectors").items():
-                if TaskCategory(task_type) not in cls._connectors and not list(integration.problems()):
+            for task_type in catalogue.entries("connectors"):
+                if TaskCategory(task_type) in cls._connectors:
+                    continue
+                try:
                     cls._load(TaskCategory(task_type))
-            return [cls._connectors[category] for category in sorted(cls._connectors, key=str)]
+                except Exception as error:  # whatever a stranger's package does, the others go on working
+                    problems[task_type] = error
+            return [cls._connectors[category] for category in sorted(cls._connectors, key=str)], problems
+
+    @classmethod
+    def connectors(cls) -> list[ConnectorBase]:
+        """All connectors that can be used: those of manifests, and those that were registered."""
+        return cls.survey()[0]
 
     @classmethod
     def list_connectors(cls) -> list[Agent]:
-        """All connectors as messages: one for each name, with the task types that it serves."""
-        agents: dict[tuple[str, bool], Agent] = {}
-        for connector in cls.connectors():
-            # Two connectors of one name of which one is synchronous are two for the control plane.
-            agent = agents.setdefault(
-                (connector.name, connector.is_sync), Agent(name=connector.name, is_sync=connector.is_sync)
-            )
-            agent.supported_task_types.append(connector.task_type_name)
-            agent.supported_task_categories.append(
-                CategoryMessage(name=connector.task_type_name, version=connector.task_type_version)
-            )
-        return list(agents.values())
+        """All connectors as messages."""
+        return agents_of(cls.connectors())
 
     @classmethod
     def get_connector_metadata(cls, name: str) -> Agent:
@@ -118,9 +119,33 @@ class ConnectorRegistry:
         Raises:
             FlyteConnectorNotFound: there is none.
         """
-        for agent in cls.list_connectors():
-            if agent.name == name:
-                return agent
-        raise FlyteConnectorNotFound(f"Cannot find connector for name: {name}.")
+        return agent_named(name, cls.list_connectors())
 
     get_agent = get_connector
+
+
+def agents_of(connectors: Iterable[ConnectorBase]) -> list[Agent]:
+    """Connectors as messages: one for each name, with the task types that it serves."""
+    agents: dict[tuple[str, bool], Agent] = {}
+    for connector in connectors:
+        # Two connectors of one name of which one is synchronous are two for the control plane.
+        agent = agents.setdefault(
+            (connector.name, connector.is_sync), Agent(name=connector.name, is_sync=connector.is_sync)
+        )
+        agent.supported_task_types.append(connector.task_type_name)
+        agent.supported_task_categories.append(
+            CategoryMessage(name=connector.task_type_name, version=connector.task_type_version)
+        )
+    return list(agents.values())
+
+
+def agent_named(name: str, agents: Iterable[Agent]) -> Agent:
+    """The message of the connector of that name.
+
+    Raises:
+        FlyteConnectorNotFound: there is none.
+    """
+    for agent in agents:
+        if agent.name == name:
+            return agent
+    raise FlyteConnectorNotFound(f"Cannot find connector for name: {name}.")

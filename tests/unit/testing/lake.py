@@ -1,0 +1,235 @@
+"""A service of jobs that can be told what becomes of them, with a connector as it should be; and tasks for it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from hardpoint import kwtypes
+from hardpoint.connectors import AsyncConnectorBase, Capabilities, JobGoneError, Phase, Resource, ResourceMeta
+from hardpoint.connectors.connection import connection
+from hardpoint.connectors.local import AsyncConnectorExecutorMixin
+from hardpoint.connectors.resource import log_link
+from hardpoint.errors import PermanentError, TransientError, UserError
+from hardpoint.idl import LiteralMap, TaskTemplate
+from hardpoint.tasks.base import PythonTask
+from hardpoint.tasks.interface import Interface
+from hardpoint.testing import CANARY
+
+logger = logging.getLogger(__name__)
+
+WORDS = "The table has been dropped."
+
+
+@dataclass
+class Job:
+    id: str
+    token: str
+    rows: float
+    state: str = "WAITING"
+    result: int | None = None
+    error: str = ""
+
+
+class FakeLake:
+    """The service, over HTTP."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.all: list[str] = []
+        self.lock = threading.Lock()
+        lake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def work(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
+                with lake.lock:
+                    status, told = lake.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
+                data = json.dumps(told).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = work
+
+            def log_message(self, format: str, *args: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, method: str, path: str, body: Any, credential: str) -> tuple[int, Any]:
+        url = urlsplit(path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        id = url.path.rpartition("/")[2]
+        if credential != f"Bearer {CANARY}":
+            return 401, {"message": "Who are you?"}
+        if method == "POST":
+            known = next((job for job in self.jobs.values() if job.token == body["token"]), None)
+            if known is not None:
+                return 200, {"id": known.id}
+            job = Job(f"job-{len(self.all)}", body["token"], body["rows"])
+            self.jobs[job.id] = job
+            self.all.append(job.id)
+            return 201, {"id": job.id}
+        if "token" in query:
+            return 200, [vars(job) for job in self.jobs.values() if job.token == query["token"]]
+        if "ids" in query:
+            return 200, [vars(self.jobs[id]) for id in query["ids"].split(",") if id in self.jobs]
+        if id not in self.jobs:
+            return 404, {"message": f"There is no job {id}."}
+        if method == "DELETE":
+            if self.jobs[id].state not in ("OK", "BROKEN", "KILLED", "NODE_LOST"):
+                self.jobs[id].state = "KILLED"
+            return 200, {}
+        return 200, vars(self.jobs[id])
+
+    def created(self) -> list[str]:
+        return list(self.all)
+
+    def end(self, job: str, ok: bool = True) -> None:
+        with self.lock:
+            it = self.jobs[job]
+            it.state, it.result, it.error = ("OK", int(it.rows), "") if ok else ("BROKEN", None, WORDS)
+
+    def say(self, job: str, raw_state: str) -> None:
+        with self.lock:
+            self.jobs[job].state = raw_state
+
+    def forget(self, job: str) -> None:
+        with self.lock:
+            del self.jobs[job]
+
+    def alive(self, job: str) -> bool:
+        with self.lock:
+            return job in self.jobs and self.jobs[job].state not in ("OK", "BROKEN", "KILLED", "NODE_LOST")
+
+
+@contextmanager
+def running_lake() -> Iterator[FakeLake]:
+    lake = FakeLake()
+    thread = threading.Thread(target=lake.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield lake
+    finally:
+        lake.server.shutdown()
+        thread.join()
+        lake.server.server_close()
+
+
+STATES = {
+    "WAITING": Phase.QUEUED,
+    "EXECUTING": Phase.RUNNING,
+    "OK": Phase.SUCCEEDED,
+    "BROKEN": Phase.FAILED,
+    "NODE_LOST": Phase.RETRYABLE_FAILED,
+    "KILLED": Phase.FAILED,
+}
+
+
+@dataclass
+class LakeMeta(ResourceMeta):
+    endpoint: str
+    job_id: str
+
+
+class LakeJob(AsyncConnectorExecutorMixin, PythonTask[None]):
+    def __init__(self, name: str, rows: int = 3, endpoint: str = "") -> None:
+        super().__init__("lake_job", name, None, interface=Interface({}, kwtypes(rows=int)))
+        self.rows, self.endpoint = rows, endpoint
+
+    def get_custom(self, settings: Any) -> dict[str, Any]:
+        return {"rows": self.rows, "endpoint": self.endpoint}
+
+
+@dataclass
+class LakeConnector(AsyncConnectorBase[LakeMeta]):
+    """As a connector should be."""
+
+    url: str = ""
+    told: set[str] = field(default_factory=set)
+
+    name = "Lake Connector"
+    task_type_name = "lake_job"
+    metadata_type = LakeMeta
+    capabilities = Capabilities(idempotent_create=True, finds_by_key=True, batches_polls=True)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        client = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        try:
+            headers = {"Authorization": f"Bearer {connection().secret('lake_token')}"}
+            client.request(method, path, json.dumps(body) if body is not None else None, headers)
+            response = client.getresponse()
+            told = json.loads(response.read())
+        except (http.client.HTTPException, OSError) as error:
+            raise TransientError(f"Lake does not answer: {error}") from error
+        finally:
+            client.close()
+        if response.status < 400:
+            return told
+        if response.status in (429, 503):
+            after = response.headers.get("Retry-After")
+            raise TransientError(told["message"], retry_after=float(after) if after else None)
+        if response.status == 404:
+            raise JobGoneError(told["message"])
+        if response.status in (401, 403):
+            raise PermanentError(told["message"], remedy="Renew the secret lake_token.")
+        raise UserError(told["message"])
+
+    def create(self, task_template: TaskTemplate, *, idempotency_key: str, **kwargs: Any) -> LakeMeta:
+        rows = task_template.custom["rows"]
+        return LakeMeta(self.url, self.ask("POST", "/jobs", {"token": idempotency_key, "rows": rows})["id"])
+
+    def get(self, resource_meta: LakeMeta, **kwargs: Any) -> Resource:
+        return self.resource(self.ask("GET", f"/jobs/{resource_meta.job_id}"))
+
+    def get_many(self, metas: Sequence[LakeMeta], **kwargs: Any) -> list[Resource]:
+        found = {told["id"]: told for told in self.ask("GET", f"/jobs?ids={','.join(meta.job_id for meta in metas)}")}
+        gone = {"state": "NODE_LOST", "error": "The job is gone.", "id": "", "result": None}
+        return [self.resource(found.get(meta.job_id, gone)) for meta in metas]
+
+    def delete(self, resource_meta: LakeMeta, **kwargs: Any) -> None:
+        try:
+            self.ask("DELETE", f"/jobs/{resource_meta.job_id}")
+        except JobGoneError:
+            return
+
+    def find(self, idempotency_key: str, task_template: TaskTemplate, **kwargs: Any) -> LakeMeta | None:
+        found = self.ask("GET", f"/jobs?token={idempotency_key}")
+        return LakeMeta(self.url, found[0]["id"]) if found else None
+
+    def resource(self, told: dict[str, Any]) -> Resource:
+        phase, message = STATES.get(told["state"]), told["error"] or told["state"]
+        if phase is None:
+            phase, message = Phase.RUNNING, f"Lake names a state that is not known: {told['state']}"
+            self.warn(told["state"])
+        return Resource(
+            phase,
+            message,
+            log_links=[log_link("Lake", f"{self.url}/ui/{told['id']}")],
+            outputs={"rows": told["result"]} if phase is Phase.SUCCEEDED else None,
+        )
+
+    def warn(self, state: str) -> None:
+        if state not in self.told:
+            self.told.add(state)
+            logger.warning("Lake names a state that is not known: %s", state)
+
+
+def rows_of(outputs: LiteralMap) -> int:
+    return outputs.literals["rows"].scalar.primitive.integer

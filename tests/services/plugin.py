@@ -1,4 +1,4 @@
-"""The fixtures: `postgres`, `postgres_url`, `s3`, `s3_bucket`."""
+"""The fixtures: `postgres`, `postgres_url`, `s3`, `s3_bucket`, `slurm`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from tests.services.postgres import PostgreSQL, postgres_server
 from tests.services.s3 import S3, s3_server
 from tests.services.share import Pool
+from tests.services.slurm import Clusters, slurm_clusters
 
 _POOL = pytest.StashKey[Pool]()
 
@@ -73,3 +74,9 @@ def s3_bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
     return s3.make_bucket(f"t{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def slurm(request: pytest.FixtureRequest) -> Clusters:
+    """Slurm clusters, and SSH to them."""
+    return slurm_clusters(request.config.stash[_POOL])

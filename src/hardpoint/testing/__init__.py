@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hardpoint.testing.codecs import CodecConformance as CodecConformance
     from hardpoint.testing.connectors import ConnectorConformance as ConnectorConformance
     from hardpoint.testing.connectors import SyncConnectorConformance as SyncConnectorConformance
+    from hardpoint.testing.connectors import Vendor as Vendor
     from hardpoint.testing.datasets import DatasetConformance as DatasetConformance
     from hardpoint.testing.decorators import ClassDecoratorConformance as ClassDecoratorConformance
     from hardpoint.testing.gaps import Conformance as Conformance
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from hardpoint.testing.saboteur import TcpSaboteur as TcpSaboteur
     from hardpoint.testing.shims import CANARY as CANARY
     from hardpoint.testing.shims import ShimConformance as ShimConformance
-    from hardpoint.testing.vendor import Vendor as Vendor
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = attach(
         "ShimConformance": ".shims:ShimConformance",
         "SyncConnectorConformance": ".connectors:SyncConnectorConformance",
         "TcpSaboteur": ".saboteur:TcpSaboteur",
-        "Vendor": ".vendor:Vendor",
+        "Vendor": ".connectors:Vendor",
         "never": ".gaps:never",
         "notimpl": ".gaps:notimpl",
         "upstream": ".gaps:upstream",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -26,7 +27,12 @@ from hardpoint.testing.gaps import Conformance
 from hardpoint.testing.saboteur import Answer, Saboteur, sabotage
 from hardpoint.testing.shims import CANARY
 
-__all__ = ["Service", "ServiceConformance", "Vendor"]
+__all__ = ["BLOCKED", "FEW", "SLOW", "Service", "ServiceConformance", "Vendor", "pause_of"]
+
+FEW = 6
+"""Requests that a call may make before it accepts that a credential, or a task, is refused."""
+SLOW, BLOCKED = 0.8, 0.5
+"""Seconds by which an answer is late, and after which the loop counts as blocked."""
 
 _SETTINGS = SerializationSettings(
     ImageConfig.auto(img_name="registry.example/hardpoint:1"), project="p", domain="d", version="v"
@@ -68,6 +74,7 @@ class ServiceConformance(Conformance):
         values: The task's inputs.
         refused: How the service answers a credential that it does not accept.
         invalid: How it answers a request that is wrong.
+        invalid_says: What it says then, and the user is told.
         busy: How it answers who asks too often.
         unavailable: How it answers when it is not well.
         patience: Seconds within which the service does what it is told.
@@ -80,11 +87,13 @@ class ServiceConformance(Conformance):
     values: ClassVar[Mapping[str, Any]] = {}
     refused: ClassVar[Answer] = Answer.saying(401, f"The credential {CANARY} is refused.")
     invalid: ClassVar[Answer] = Answer.saying(400, "The request makes no sense.")
+    invalid_says: ClassVar[str] = "makes no sense"
     busy: ClassVar[Answer] = Answer.saying(429, "There are too many requests.", retry_after=1)
     unavailable: ClassVar[Answer] = Answer.saying(503, "The service is being repaired.")
     patience: ClassVar[float] = 10.0
     url: str
     saboteur: Saboteur
+    service: Any
 
     # -- what a subclass writes ----------------------------------------------------------------------------------------
 
@@ -131,18 +140,27 @@ class ServiceConformance(Conformance):
             monkeypatch.setenv(SecretsManager().get_secrets_env_var(key=key), CANARY)
         self.service, self.folder, self.execution = vendor, tmp_path, f"f{uuid.uuid4().hex[:12]}"
         with (
-            ExitStack() as self._stack,
+            ExitStack() as self.stack,
             FlyteContextManager.use(files=FileAccess(str(tmp_path / "raw"))),
             sabotage(vendor.url) as self.saboteur,
         ):
             self.url = self.saboteur.url
             yield
 
-    def _connect(self) -> Any:
+    def connected(self) -> Any:
+        """A new connector."""
         made = self.connector(self.url)
-        return made if isinstance(made, ConnectorBase) else self._stack.enter_context(made)
+        return made if isinstance(made, ConnectorBase) else self.stack.enter_context(made)
 
-    def _metadata(self, node: str, attempt: int) -> TaskExecutionMetadata:
+    @staticmethod
+    async def closed(connector: Any) -> None:
+        """Let a connector go."""
+        close = getattr(connector, "close", None)
+        if close is not None and inspect.isawaitable(closed := close()):
+            await closed
+
+    def metadata(self, node: str, attempt: int) -> TaskExecutionMetadata:
+        """Who asks for a job, as a control plane says it."""
         message = TaskExecutionMetadata()
         task = message.task_execution_id
         task.retry_attempt = attempt
@@ -151,7 +169,7 @@ class ServiceConformance(Conformance):
         execution.project, execution.domain, execution.name = "conformance", "testing", self.execution
         return message
 
-    def _checked(self, resource: Resource, output_prefix: str) -> None:
+    def checked(self, resource: Resource, output_prefix: str) -> None:
         """The outputs are those that are declared, of their types."""
         task = self.task()
         literals = resource.literals(task.interface.outputs)
@@ -163,6 +181,11 @@ class ServiceConformance(Conformance):
         assert set(found) == declared
         self.check_outputs({name: task.interface.output_codecs[name].decode(found[name]) for name in found})
 
-    def _seen(self, told: str) -> list[str]:
+    def seen(self, told: str) -> list[str]:
         """The words that should not have been seen."""
         return [word for word in (CANARY, *self.canaries) if word in told]
+
+
+def pause_of(answer: Answer) -> float:
+    """For how many seconds an answer asks to be left alone."""
+    return float(answer.headers.get("Retry-After", 0))

@@ -1,0 +1,158 @@
+"""One job for each node, whatever gets lost and whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hardpoint.connectors.identity import JobOwner
+from hardpoint.connectors.phases import Phase
+from hardpoint.connectors.pool import call
+from hardpoint.testing.connectors.desk import Desk, JobsConformance, at_a_desk
+from hardpoint.testing.saboteur import Held, HttpSaboteur, Lost, Reset
+
+__all__ = ["JobsAreCreatedOnce"]
+
+
+class JobsAreCreatedOnce(JobsConformance):
+    """Proves that a node has one job."""
+
+    @at_a_desk
+    async def test_create_starts_one_job(self, desk: Desk) -> None:
+        meta = await desk.create()
+        [job] = self.made()
+        assert self.service.alive(job)
+        assert not (await desk.state(meta)).phase.is_terminal
+
+    @at_a_desk
+    async def test_create_is_idempotent(self, desk: Desk) -> None:
+        """The same key twice, one after the other and side by side, is one job."""
+        self.promised(desk, "idempotent_create")
+        first = await desk.create_directly(f"hp-twice-{self.execution}-{self.execution}")
+        assert await desk.create_directly(f"hp-twice-{self.execution}-{self.execution}") == first
+        assert len(self.made()) == 1
+        crowd = await asyncio.gather(
+            *(desk.create_directly(f"hp-crowd-{self.execution}-{self.execution}") for _ in range(4))
+        )
+        assert len(set(crowd)) == 1
+        assert len(self.made()) == 2
+
+    @at_a_desk
+    async def test_replicas_create_one_job(self, desk: Desk) -> None:
+        other = self.another()
+        metas = await asyncio.gather(*(each.create() for each in (desk, other, desk, other)))
+        assert len(set(metas)) == 1
+        assert len(self.made()) == 1
+
+    @at_a_desk
+    async def test_later_attempts_adopt_what_runs_or_has_succeeded(self, desk: Desk) -> None:
+        meta = await desk.create(attempt=0)
+        assert await desk.create(attempt=1) == meta
+        [job] = self.made()
+        self.service.end(job)
+        await desk.ended(meta)
+        assert await desk.create(attempt=2) == meta
+        assert self.made() == [job]
+
+    @at_a_desk
+    async def test_later_attempts_begin_anew_after_a_failure(self, desk: Desk) -> None:
+        meta = await desk.create(attempt=0)
+        self.service.end(self.made()[0], ok=False)
+        await desk.ended(meta)
+        again = await desk.create(attempt=1)
+        assert again != meta
+        assert len(self.made()) == 2
+        assert not (await desk.state(again)).phase.is_terminal
+
+    @at_a_desk
+    async def test_lost_response_leaves_one_job(self, desk: Desk) -> None:
+        self.saboteur.fail(Lost(), self.grew())
+        meta = await desk.create()
+        [job] = self.made()
+        self.service.end(job)
+        assert (await desk.ended(meta)).phase is Phase.SUCCEEDED
+
+    @pytest.mark.parametrize("fault", [Lost(), Reset()], ids=["lost", "reset"])
+    @at_a_desk
+    async def test_any_request_of_a_create_may_get_lost(self, desk: Desk, fault: Lost | Reset) -> None:
+        if not isinstance(self.saboteur, HttpSaboteur):
+            raise NotImplementedError("Requests can be told apart only where the protocol is HTTP.")
+        for node in ("first", "clean"):
+            began = len(self.saboteur.requests)
+            await desk.create(node)
+        count = len(self.saboteur.requests) - began
+        for number in range(count):
+            before = len(self.made())
+            self.saboteur.fail(fault, skip=number)
+            await desk.create(f"lost-{number}")
+            assert len(self.made()) == before + 1, f"The {fault} was request {number} of a create."
+            self.saboteur.heal()
+
+    @at_a_desk
+    async def test_find_gives_the_job_of_a_key(self, desk: Desk) -> None:
+        self.promised(desk, "finds_by_key")
+        meta = await desk.create()
+        owner = JobOwner.of(self.metadata("n0", 0), self.prefix("n0", 0))
+        template, _ = self.prepared(self.prefix("n0", 0))
+
+        async def find(key: str) -> bytes | None:
+            found = await call(desk.connector, "find", key, template)
+            return None if found is None else bytes(found.encode())
+
+        assert await find(owner.idempotency_key) == meta
+        assert await find(owner.next().idempotency_key) is None
+        self.service.end(self.made()[0])
+        await desk.ended(meta)
+        assert await find(owner.idempotency_key) == meta
+
+    # -- restarts ------------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+    def test_restart_while_creating_leaves_one_job(self, after: bool) -> None:
+        """The process stops dead before, or after, the service has been asked. Another one, or a later attempt, goes on."""
+        held = Held(after)
+        if after:
+            self.saboteur.fail(held, self.grew())
+        else:
+            self.saboteur.fail(held)
+        loop = asyncio.new_event_loop()
+        frozen = Desk(self)
+        task = loop.create_task(frozen.create())
+        try:
+            loop.run_until_complete(self.reached(held))
+            # From here on nothing of it moves: no other process is as dead as a loop that does not run.
+            self._goes_on()
+        finally:
+            held.drop()
+            loop.run_until_complete(_thaw(task, frozen))
+            loop.close()
+
+    @at_a_desk
+    async def _goes_on(self, desk: Desk) -> None:
+        meta = await desk.create()
+        [job] = self.made()
+        assert await desk.create(attempt=1) == meta
+        self.service.end(job)
+        assert (await desk.ended(meta)).phase is Phase.SUCCEEDED
+        assert self.made() == [job]
+
+    @at_a_desk
+    async def test_restart_between_calls_finds_the_job_again(self, desk: Desk) -> None:
+        meta = await desk.create()
+        [job] = self.made()
+        assert not (await self.another().state(meta)).phase.is_terminal
+        assert await self.another().create() == meta
+        self.service.end(job)
+        assert (await self.another().ended(meta)).phase is Phase.SUCCEEDED
+        await self.another().cancel(meta)
+        assert self.made() == [job]
+
+
+async def _thaw(task: asyncio.Task[bytes], frozen: Desk) -> None:
+    """End what was left of a desk."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in rest:
+        each.cancel()
+    await asyncio.gather(task, *rest, return_exceptions=True)
+    await frozen.close()

@@ -1,0 +1,118 @@
+"""What a connector promises by being one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from hardpoint.connectors.contract import AsyncConnectorBase
+from hardpoint.connectors.errors import explain
+from hardpoint.connectors.pool import call, guard_loop
+from hardpoint.connectors.resource import MetaError
+from hardpoint.testing.connectors.desk import Desk, JobsConformance, at_a_desk
+from hardpoint.testing.connectors.service import BLOCKED, SLOW
+from hardpoint.testing.saboteur import Slow
+
+__all__ = ["PromisesAreKept"]
+
+_WRITTEN = {
+    "finds_by_key": "find",
+    "batches_polls": "get_many",
+    "estimates": "estimate",
+    "logs": "get_logs",
+    "metrics": "get_metrics",
+}
+"""From a capability to the method that it promises."""
+
+
+class PromisesAreKept(JobsConformance):
+    """Proves that metadata lasts, that capabilities are what they say, that nothing blocks, and that nothing leaks."""
+
+    @at_a_desk
+    async def test_metas_travel(self, desk: Desk) -> None:
+        kind, data = desk.connector.metadata_type, await desk.create()
+        meta, told = kind.decode(data), json.loads(data)
+        assert kind.decode(meta.encode()) == meta
+        assert kind.decode(json.dumps({**told, "of_a_later_release": {"a": [1]}}).encode()) == meta
+        required = [
+            field.name
+            for field in dataclasses.fields(kind)
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ]
+        for name in required:
+            with pytest.raises(MetaError, match=name):
+                kind.decode(json.dumps({key: told[key] for key in told if key != name}).encode())
+        for data in (b"", b"\xff", b"[]", b"null"):
+            with pytest.raises(MetaError):
+                kind.decode(data)
+
+    @at_a_desk
+    async def test_promises_are_kept(self, desk: Desk) -> None:
+        """What the capabilities promise is written, what is written is promised, and it answers."""
+        connector, can = desk.connector, desk.connector.capabilities
+        for capability, method in _WRITTEN.items():
+            written = getattr(type(connector), method) is not getattr(AsyncConnectorBase, method)
+            assert getattr(can, capability) == written, f"{capability} and {method} do not agree."
+        if can.estimates:
+            template, inputs = self.prepared(self.prefix("n0", 0))
+            assert await call(connector, "estimate", template, inputs=inputs) is not None
+            assert self.made() == []
+        meta = connector.metadata_type.decode(await desk.create())
+        self.service.end(self.made()[0])
+        if can.logs:
+            logs = await call(connector, "get_logs", meta)
+            assert ([part async for part in logs] if hasattr(logs, "__aiter__") else [logs]) != []
+        if can.metrics:
+            assert await call(connector, "get_metrics", meta) is not None
+
+    @at_a_desk
+    async def test_loop_is_not_blocked(self, desk: Desk) -> None:
+        """Each method is called while the service takes its time."""
+        await desk.create("first")  # what is imported then is imported only once
+        meta = desk.connector.metadata_type.decode(await desk.create("second"))
+        await call(desk.connector, "get", meta)
+        methods: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+            "create": lambda: desk.create_directly(f"hp-slow-{self.execution}-{self.execution}"),
+            "get": lambda: call(desk.connector, "get", meta),
+        }
+        if desk.connector.capabilities.batches_polls:
+            methods["get_many"] = lambda: call(desk.connector, "get_many", [meta, meta])
+        if desk.connector.capabilities.finds_by_key:
+            methods["find"] = lambda: call(
+                desk.connector, "find", f"hp-slow-{self.execution}-{self.execution}", self.template()
+            )
+        methods["delete"] = lambda: call(desk.connector, "delete", meta)
+        with guard_loop(BLOCKED):
+            for method in methods.values():
+                self.saboteur.fail(Slow(SLOW))
+                await method()
+                self.saboteur.heal()
+
+    @at_a_desk
+    async def test_secrets_are_seen_nowhere(self, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+        """Neither in metadata and templates nor in messages, logs and the journal."""
+        caplog.set_level(logging.INFO)
+        for package in ("hardpoint", type(desk.connector).__module__.partition(".")[0]):
+            caplog.set_level(logging.DEBUG, package)
+        told = [str(self.template())]
+        for number, ok in enumerate((True, False)):
+            meta = await desk.create(f"life-{number}")
+            told.append(str(await desk.get(meta)))
+            self.service.end(self.made()[-1], ok)
+            told.extend((meta.decode(), str(await desk.ended(meta))))
+        meta = await desk.create("refused")
+        self.refuse()
+        with pytest.raises(Exception) as caught:
+            await desk.create("refused-at-once")
+        told.append(explain(caught.value, "create a job", where=desk.connector.name)[1])
+        told.append(str(await desk.state(meta)))
+        self.saboteur.heal()
+        await desk.cancel(meta)
+        told += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
+        told += [file.read_bytes().decode(errors="replace") for file in self.folder.glob("jobs.sqlite*")]
+        assert self.seen("\n".join(told)) == []

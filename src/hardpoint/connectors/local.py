@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase, SyncConnectorBase
 from hardpoint.connectors.errors import explain, words
 from hardpoint.connectors.jobs import Jobs
@@ -185,9 +186,10 @@ class SyncConnectorExecutorMixin(_Task):
         inputs = literal_map(self.encode_inputs(kwargs))
         prefix = context.file_access.get_random_remote_directory()
         try:
-            resource = _kernel.run(
-                lambda: call(connector, "do", task_template=template, output_prefix=prefix, inputs=inputs)
-            )
+            with use_connection(Connection.of(template)):
+                resource = _kernel.run(
+                    lambda: call(connector, "do", task_template=template, output_prefix=prefix, inputs=inputs)
+                )
         except Exception as error:
             error.add_note(f"Failed to run the task {self.name} with error: {words(error)}")
             raise

@@ -9,10 +9,9 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, NamedTuple, Protocol, overload
 from urllib.parse import quote
 
 from hardpoint._lazy import Ref
@@ -38,8 +37,7 @@ class SecretProvider(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a secret may be: the words for it, and how to look."""
 
     description: str

@@ -6,15 +6,14 @@ environment variable of a field is ``HARDPOINT_<SECTION>_<FIELD>``; some fields 
 An empty variable counts as not set.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from hardpoint.errors import UserError
 
@@ -33,9 +32,11 @@ __all__ = [
 ]
 
 
-def _env(*names: str, default: Any) -> Any:
-    """A field that also listens to these environment variables."""
-    return field(default=default, metadata={"env": names})
+class Env:
+    """Further environment variables that a field listens to; the first of them that is set counts."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
 
 
 _YES = ("true", "t", "1", "yes", "y", "on")
@@ -52,8 +53,7 @@ def _state_home() -> str:
     return os.path.join(base, "hardpoint")
 
 
-@dataclass(frozen=True)
-class LocalSettings:
+class LocalSettings(msgspec.Struct, frozen=True):
     """Local runs."""
 
     state_dir: str = ""
@@ -62,9 +62,9 @@ class LocalSettings:
     """Where outputs of local runs go; a folder of the run below `state_dir` if empty."""
     max_parallelism: int = 0
     """How many nodes run at once; 0: as many as a small machine bears (4 times the cores, at most 32)."""
-    cache_enabled: bool = _env("FLYTE_LOCAL_CACHE_ENABLED", default=True)
+    cache_enabled: Annotated[bool, Env("FLYTE_LOCAL_CACHE_ENABLED")] = True
     """Whether tasks with ``cache=True`` answer from the local cache."""
-    cache_overwrite: bool = _env("FLYTE_LOCAL_CACHE_OVERWRITE", default=False)
+    cache_overwrite: Annotated[bool, Env("FLYTE_LOCAL_CACHE_OVERWRITE")] = False
     """Run cached tasks anyway and store their new results."""
 
     @property
@@ -72,60 +72,61 @@ class LocalSettings:
         return Path(self.state_dir or _state_home()).expanduser()
 
 
-@dataclass(frozen=True)
-class SecretSettings:
+class SecretSettings(msgspec.Struct, frozen=True):
     """Where secrets are looked up."""
 
-    env_prefix: str = _env("FLYTE_SECRETS_ENV_PREFIX", default="_FSEC_")
-    default_dir: str = _env("FLYTE_SECRETS_DEFAULT_DIR", default="/etc/secrets")
-    file_prefix: str = _env("FLYTE_SECRETS_FILE_PREFIX", default="")
+    env_prefix: Annotated[str, Env("FLYTE_SECRETS_ENV_PREFIX")] = "_FSEC_"
+    default_dir: Annotated[str, Env("FLYTE_SECRETS_DEFAULT_DIR")] = "/etc/secrets"
+    file_prefix: Annotated[str, Env("FLYTE_SECRETS_FILE_PREFIX")] = ""
     keyring: bool = False
     """Also ask the system's keyring (needs the package ``keyring``)."""
 
 
-@dataclass(frozen=True)
-class StorageSettings:
+class StorageSettings(msgspec.Struct, frozen=True):
     """Access to object stores; what is empty is left to the store's own client to find."""
 
-    s3_endpoint: str = _env("FLYTE_AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", default="")
-    s3_access_key_id: str = _env("FLYTE_AWS_ACCESS_KEY_ID", default="")
-    s3_secret_access_key: str = _env("FLYTE_AWS_SECRET_ACCESS_KEY", default="")
-    s3_region: str = _env("AWS_REGION", "AWS_DEFAULT_REGION", default="")
+    s3_endpoint: Annotated[str, Env("FLYTE_AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")] = ""
+    s3_access_key_id: Annotated[str, Env("FLYTE_AWS_ACCESS_KEY_ID")] = ""
+    s3_secret_access_key: Annotated[str, Env("FLYTE_AWS_SECRET_ACCESS_KEY")] = ""
+    s3_region: Annotated[str, Env("AWS_REGION", "AWS_DEFAULT_REGION")] = ""
     s3_anonymous: bool = False
-    gcs_project: str = _env("GOOGLE_CLOUD_PROJECT", default="")
-    gcs_endpoint: str = _env("STORAGE_EMULATOR_HOST", default="")
+    gcs_project: Annotated[str, Env("GOOGLE_CLOUD_PROJECT")] = ""
+    gcs_endpoint: Annotated[str, Env("STORAGE_EMULATOR_HOST")] = ""
     gcs_anonymous: bool = False
-    azure_account_name: str = _env("AZURE_STORAGE_ACCOUNT_NAME", default="")
-    azure_account_key: str = _env("AZURE_STORAGE_ACCOUNT_KEY", default="")
-    azure_tenant_id: str = _env("AZURE_TENANT_ID", default="")
-    azure_client_id: str = _env("AZURE_CLIENT_ID", default="")
-    azure_client_secret: str = _env("AZURE_CLIENT_SECRET", default="")
-    retries: int = _env("FLYTE_AWS_RETRIES", default=3)
+    azure_account_name: Annotated[str, Env("AZURE_STORAGE_ACCOUNT_NAME")] = ""
+    azure_account_key: Annotated[str, Env("AZURE_STORAGE_ACCOUNT_KEY")] = ""
+    azure_tenant_id: Annotated[str, Env("AZURE_TENANT_ID")] = ""
+    azure_client_id: Annotated[str, Env("AZURE_CLIENT_ID")] = ""
+    azure_client_secret: Annotated[str, Env("AZURE_CLIENT_SECRET")] = ""
+    retries: Annotated[int, Env("FLYTE_AWS_RETRIES")] = 3
     """Attempts of one request before it fails."""
     concurrency: int = 32
     """Files that are moved at once when a directory is uploaded or downloaded."""
 
     def __repr__(self) -> str:  # keys must not reach a log
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        default = StorageSettings()
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
         secret = ("key", "secret")
-        parts = (f"{k}={'***' if any(s in k for s in secret) else repr(v)}" for k, v in shown.items())
+        parts = (
+            f"{name}={'***' if any(word in name for word in secret) else repr(value)}"
+            for name, value in shown.items()
+            if value != getattr(default, name)
+        )
         return f"StorageSettings({', '.join(parts)})"
 
 
-@dataclass(frozen=True)
-class TypeSettings:
+class TypeSettings(msgspec.Struct, frozen=True):
     """The type engine."""
 
     pickle: Literal["allow", "warn", "deny"] = "warn"
     """For types without a transformer: ``allow``, ``warn`` (once a type) or ``deny``."""
-    max_concurrency: int = _env("_F_TE_MAX_COROS", default=10)
+    max_concurrency: Annotated[int, Env("_F_TE_MAX_COROS")] = 10
     """Elements of a container that are moved at once when each needs I/O."""
     validate_files: Literal["off", "warn", "raise"] = "warn"
     """What to do when a file's first bytes contradict its declared format: ``off``, ``warn`` or ``raise``."""
 
 
-@dataclass(frozen=True)
-class DeckSettings:
+class DeckSettings(msgspec.Struct, frozen=True):
     """Decks."""
 
     max_bytes: int = 20_000_000
@@ -134,8 +135,7 @@ class DeckSettings:
     """Longest edge, in pixels, of an image in a deck; larger ones are scaled down."""
 
 
-@dataclass(frozen=True)
-class ConnectorSettings:
+class ConnectorSettings(msgspec.Struct, frozen=True):
     """External jobs."""
 
     journal: str = ""
@@ -147,22 +147,26 @@ class ConnectorSettings:
     task_secrets: str = ""
     """Names of secrets, separated by commas and with ``*`` for anything, that tasks may have a connector service look
     up; none if empty."""
+    keep_days: int = 30
+    """Days for which jobs that have ended stay written down."""
 
     def __repr__(self) -> str:  # a URL may hold a password
         journal = "***" if "://" in self.journal else repr(self.journal)
-        return f"ConnectorSettings(journal={journal}, endpoints={self.endpoints!r}, task_secrets={self.task_secrets!r})"
+        return (
+            f"ConnectorSettings(journal={journal}, endpoints={self.endpoints!r}, task_secrets={self.task_secrets!r}, "
+            f"keep_days={self.keep_days!r})"
+        )
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """All sections."""
 
-    local: LocalSettings = field(default_factory=LocalSettings)
-    secrets: SecretSettings = field(default_factory=SecretSettings)
-    storage: StorageSettings = field(default_factory=StorageSettings)
-    types: TypeSettings = field(default_factory=TypeSettings)
-    deck: DeckSettings = field(default_factory=DeckSettings)
-    connectors: ConnectorSettings = field(default_factory=ConnectorSettings)
+    local: LocalSettings = LocalSettings()
+    secrets: SecretSettings = SecretSettings()
+    storage: StorageSettings = StorageSettings()
+    types: TypeSettings = TypeSettings()
+    deck: DeckSettings = DeckSettings()
+    connectors: ConnectorSettings = ConnectorSettings()
     source: str = ""
     """The file that was read, if any."""
 
@@ -226,27 +230,26 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}") from error
     sections: dict[str, Any] = {}
-    for section in fields(Settings):
-        if section.name == "source":
+    for section, cls in get_type_hints(Settings).items():
+        if section == "source":
             continue
-        cls = get_type_hints(Settings)[section.name]
-        hints = get_type_hints(cls)
-        given = from_file.pop(section.name, {})
+        given = from_file.pop(section, {})
         if not isinstance(given, dict):
-            raise UserError(f"{path}: {section.name} should be a section, [{section.name}], but is {given!r}.")
+            raise UserError(f"{path}: {section} should be a section, [{section}], but is {given!r}.")
         values: dict[str, Any] = {}
-        for f in fields(cls):
-            if f.name in given:
-                values[f.name] = _convert(given.pop(f.name), hints[f.name], f"{path}: [{section.name}] {f.name}")
-            for name in (*reversed(f.metadata.get("env", ())), f"HARDPOINT_{section.name}_{f.name}".upper()):
+        for key, hint in get_type_hints(cls, include_extras=True).items():
+            kind, names = (hint.__origin__, hint.__metadata__[0].names) if get_origin(hint) is Annotated else (hint, ())
+            if key in given:
+                values[key] = _convert(given.pop(key), kind, f"{path}: [{section}] {key}")
+            for name in (*reversed(names), f"HARDPOINT_{section}_{key}".upper()):
                 if env.get(name):
-                    values[f.name] = _convert(env[name], hints[f.name], name)
+                    values[key] = _convert(env[name], kind, name)
         if given:
             raise UserError(
-                f"{path}: section [{section.name}] has no key {next(iter(given))!r}.",
-                remedy=f"It has {', '.join(f.name for f in fields(cls))}.",
+                f"{path}: section [{section}] has no key {next(iter(given))!r}.",
+                remedy=f"It has {', '.join(cls.__struct_fields__)}.",
             )
-        sections[section.name] = cls(**values)
+        sections[section] = cls(**values)
     if from_file:
         raise UserError(
             f"{path}: there is no section [{next(iter(from_file))}].", remedy=f"There are {', '.join(sections)}."
@@ -276,7 +279,9 @@ def override(**sections: Mapping[str, Any]) -> Iterator[Settings]:
     Other threads and tasks do not see the change, unless they are started in the block's context.
     """
     base = settings()
-    changed = replace(base, **{name: replace(getattr(base, name), **dict(values)) for name, values in sections.items()})
+    changed = msgspec.structs.replace(
+        base, **{name: msgspec.structs.replace(getattr(base, name), **values) for name, values in sections.items()}
+    )
     token = _override.set(changed)
     try:
         yield changed

@@ -6,9 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import Field, fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -70,20 +69,22 @@ def test_excerpts_are_what_the_file_says(file: str, source: str) -> None:
 
 
 SETTINGS = [
-    pytest.param(section.name, key, id=f"{section.name}-{key.name}")
-    for section in fields(Settings)
-    if section.name != "source"
-    for key in fields(get_type_hints(Settings)[section.name])
+    pytest.param(section, key, hint, getattr(getattr(Settings(), section), key), id=f"{section}-{key}")
+    for section, kind in get_type_hints(Settings).items()
+    if section != "source"
+    for key, hint in get_type_hints(kind, include_extras=True).items()
 ]
 
 
-@pytest.mark.parametrize(("section", "key"), SETTINGS)
-def test_every_setting_is_documented(section: str, key: Field[object]) -> None:
+@pytest.mark.parametrize(("section", "key", "hint", "preset"), SETTINGS)
+def test_every_setting_is_documented(section: str, key: str, hint: Any, preset: Any) -> None:
     text = (ROOT / "docs/configuration.md").read_text()
     part = re.search(rf"^## `\[{section}\]`.*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
     assert part is not None
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in part[0].splitlines() if line[:1] == "|"]
-    ((_, default, _, listens),) = [row for row in rows if row[0] == f"`{key.name}`"]
-    assert re.findall(r"`(\w+)`", listens) == list(key.metadata.get("env", ()))
-    if key.default != "":
-        assert default == f"`{str(key.default).lower() if isinstance(key.default, bool) else key.default}`"
+    ((_, default, _, listens),) = [row for row in rows if row[0] == f"`{key}`"]
+    assert re.findall(r"`(\w+)`", listens) == [
+        name for extra in getattr(hint, "__metadata__", ()) for name in extra.names
+    ]
+    if preset != "":
+        assert default == f"`{str(preset).lower() if isinstance(preset, bool) else preset}`"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from hardpoint.errors import UserError
 from hardpoint.idl import Literal
@@ -30,8 +31,7 @@ class Misfit(UserError):
         return Misfit(self.expected, self.got, place + self.where)
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """How values of a type are given.
 
     Attributes:

@@ -7,10 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
+import msgspec
 
 from hardpoint.cli import progress, report
 from hardpoint.cli.shell import FAILED, INTERRUPTED, MISSING
@@ -26,8 +26,7 @@ from hardpoint.settings import override
 __all__ = ["Launch", "record_of"]
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """Something that is about to be run.
 
     Attributes:

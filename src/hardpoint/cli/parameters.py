@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
+import msgspec
 
 from hardpoint.cli import words
 from hardpoint.cli.form import Form, Misfit
@@ -21,8 +21,7 @@ from hardpoint.types.codec import describe_type, describe_value
 __all__ = ["Parameter", "parameters_of", "read_inputs"]
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """One input as an option.
 
     Attributes:

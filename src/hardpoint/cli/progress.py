@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
+import msgspec
 
 from hardpoint.cli.shell import length, task_name
 from hardpoint.engine.events import NodeEvent
@@ -107,8 +107,7 @@ def describe(event: NodeEvent) -> list[str]:
     return parts
 
 
-@dataclass
-class _Row:
+class _Row(msgspec.Struct):
     event: NodeEvent
     since: float
 
@@ -152,7 +151,7 @@ class LiveView(Quiet):
                 return
             if not event.total and known.event.total and event.state != "running":
                 done = known.event.total if event.state == "succeeded" else known.event.done
-                event = replace(event, total=known.event.total, done=done)
+                event = msgspec.structs.replace(event, total=known.event.total, done=done)
             known.event = event
 
     def ask(self, question: str) -> str:

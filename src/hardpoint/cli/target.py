@@ -9,13 +9,13 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
 import click
+import msgspec
 
 from hardpoint.cli.shell import MISSING, USAGE, nearest
 
@@ -69,8 +69,7 @@ def kind_of_entity(value: Any) -> str | None:
     return "task" if isinstance(value, PythonTask) else None
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A module to be run.
 
     Attributes:
@@ -174,8 +173,7 @@ class Target:
         return module
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, dict=True):
     """A target that was imported."""
 
     target: Target

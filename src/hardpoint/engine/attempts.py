@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from hardpoint.engine.cache import cache_key
 from hardpoint.engine.events import NodeEvent
@@ -62,8 +63,7 @@ class TaskCancelled(UserError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """How a task is run here: its own metadata, with what its node overrides.
 
     Attributes:
@@ -116,8 +116,7 @@ def pause_before(error: BaseException, attempt: int) -> float:
     return float(asked) if asked else min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A request to whoever drives the attempts: run the task once.
 
     Attributes:

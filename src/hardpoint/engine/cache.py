@@ -6,7 +6,6 @@ the folder of the run that happened to write it, so that removing the run does n
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -55,6 +54,8 @@ def cache_key(
         inputs: The call's inputs.
         ignored: Inputs that do not count.
     """
+    import hashlib
+
     skip = set(ignored)
     digest = hashlib.sha256()
     for part in (

@@ -6,10 +6,11 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from hardpoint.context import FlyteContextManager, Mode
 from hardpoint.engine.failure import explain, trim
@@ -25,8 +26,7 @@ from hardpoint.workflows.workflow import WorkflowBase
 __all__ = ["RunResult", "call_task", "call_workflow", "execute", "execute_literals"]
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(msgspec.Struct, frozen=True, dict=True):
     """What a run came to.
 
     Attributes:

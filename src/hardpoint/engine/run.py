@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from hardpoint.context import DeckLike, ExecutionParameters, FlyteContext, FlyteContextManager, Mode, TaskIdentity
 from hardpoint.engine.cache import LocalCache
@@ -40,7 +40,8 @@ _UNWRITTEN = 0.05
 
 def new_run_id() -> str:
     """A run's id: when it started, in UTC, and four letters that tell it from others of that second."""
-    letters = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(4))
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"  # 32, so that every byte gives each letter with equal chance
+    letters = "".join(alphabet[byte % 32] for byte in os.urandom(4))
     return f"{datetime.now(UTC):%y%m%d-%H%M%S}-{letters}"
 
 
@@ -53,8 +54,7 @@ def _prompt(question: str) -> str:
     return input(question)
 
 
-@dataclass
-class RunOptions:
+class RunOptions(msgspec.Struct):
     """How a run is to be made.
 
     Attributes:
@@ -71,7 +71,7 @@ class RunOptions:
 
     record: bool = True
     resume: str | None = None
-    listener: Listener = field(default_factory=Silent)
+    listener: Listener = msgspec.field(default_factory=Silent)
     max_parallelism: int = 0
     prompt: Callable[[str], str] = _prompt
     source: str = ""
@@ -192,7 +192,7 @@ class Run:
         if not self._listens:
             return
         if event.message:
-            event = replace(event, message=redact_uri(event.message))
+            event = msgspec.structs.replace(event, message=redact_uri(event.message))
         with self._told:
             try:
                 self.options.listener.node(event)

@@ -20,7 +20,6 @@ from hardpoint.secrets import redact_uri
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.python_function_task import ExecutionBehavior
 from hardpoint.types import TypeEngine
-from hardpoint.types.error import FlyteError
 from hardpoint.workflows.dynamic import compile_dynamic
 from hardpoint.workflows.gate import Gate
 from hardpoint.workflows.graph import Branch, Graph, Node
@@ -149,6 +148,8 @@ async def _handle_failure(run: Run, node: Node, inputs: Outputs, error: Exceptio
     """Run a workflow's failure handler. That it fails itself is noted on the error that it was to handle."""
     run.forget(prefix + node.id)  # another failure, even if it looks like that of the run that is resumed
     values = {name: resolve(binding, Values(inputs)) for name, binding in node.bindings.items()}
+    from hardpoint.types.error import FlyteError
+
     failure = Failure.of(error)
     told = FlyteError(message=redact_uri(str(error)), failed_node_id=failure.path if failure else node.id)
     for name, t in node.entity.python_interface.inputs.items():

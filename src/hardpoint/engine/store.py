@@ -13,9 +13,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from hardpoint.errors import UserError
 from hardpoint.idl import Literal, LiteralMap, literal_map
@@ -49,8 +50,7 @@ def unpack(data: bytes) -> dict[str, Literal]:
     return dict(LiteralMap.FromString(data).literals)
 
 
-@dataclass(frozen=True)
-class RunRecord:
+class RunRecord(msgspec.Struct, frozen=True):
     """One run.
 
     Attributes:
@@ -88,8 +88,7 @@ class RunRecord:
         return "interrupted" if self.interrupted else self.state
 
 
-@dataclass(frozen=True)
-class NodeRecord:
+class NodeRecord(msgspec.Struct, frozen=True):
     """One node of a run; `path` leads to it, as in ``n2/n0`` or ``n1/[17]``. The other fields are as in `RunRecord`."""
 
     run: str

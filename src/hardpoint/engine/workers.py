@@ -7,7 +7,6 @@ alive, and because nothing in it can end a function that runs.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import threading
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -95,6 +94,8 @@ class Job:
 
 def _raise_in(thread: int, error: type[BaseException]) -> None:
     """Raise an error in a thread at its next Python instruction, in place of one that is not raised yet."""
+    import ctypes  # costly to load, and seldom needed
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 

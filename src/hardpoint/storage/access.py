@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import io
 import os
-import secrets
 import shutil
 import tempfile
 import threading
@@ -68,7 +67,7 @@ class FileAccess:
     @staticmethod
     def get_random_string() -> str:
         """32 hexadecimal digits."""
-        return secrets.token_hex(16)
+        return os.urandom(16).hex()
 
     @staticmethod
     def is_remote(path: str | os.PathLike[str]) -> bool:

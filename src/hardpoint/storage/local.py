@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -40,7 +39,7 @@ class Found(NamedTuple):
 def beside(target: str) -> str:
     """A fresh, hidden path in the same folder."""
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:32]}.{secrets.token_hex(6)}.part")
+    return os.path.join(folder, f".{name[:32]}.{os.urandom(6).hex()}.part")
 
 
 def is_special(path: str) -> bool:

@@ -49,9 +49,9 @@ _OTHER = {
     ),
     *("warning", "warnings", "receives"),
 }
-_GOOGLE = re.compile(r"^(?P<title>[A-Za-z][A-Za-z ]*):\s*$")
-_GOOGLE_ENTRY = re.compile(r"^(?P<name>\*{0,2}\w+)\s*(?:\((?P<type>[^)]*(?:\([^)]*\)[^)]*)*)\))?\s*:\s*(?P<text>.*)$")
-_SPHINX = re.compile(r"^:(?P<kind>\w+)(?:\s+(?P<arg>[^:]*))?:\s*(?P<text>.*)$")
+_GOOGLE = r"^(?P<title>[A-Za-z][A-Za-z ]*):\s*$"
+_GOOGLE_ENTRY = r"^(?P<name>\*{0,2}\w+)\s*(?:\((?P<type>[^)]*(?:\([^)]*\)[^)]*)*)\))?\s*:\s*(?P<text>.*)$"
+_SPHINX = r"^:(?P<kind>\w+)(?:\s+(?P<arg>[^:]*))?:\s*(?P<text>.*)$"
 _SPHINX_ARGUMENTS = {"param", "parameter", "arg", "argument", "key", "keyword"}
 
 
@@ -83,13 +83,13 @@ def _sections(lines: list[str]) -> Iterator[tuple[int, int, str]]:
     """Where each section begins and ends, header included, and what it is."""
     heads: list[tuple[int, str]] = []
     for index, line in enumerate(lines):
-        google = _GOOGLE.match(line)
+        google = re.match(_GOOGLE, line)
         title = google["title"].lower() if google else line.strip().lower()
         known = title in _ARGUMENTS or title in _RESULTS or title in _OTHER
         underlined = index + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[index + 1].strip()) is not None
         if known and (google or underlined):
             heads.append((index, title))
-        elif _SPHINX.match(line) and (not heads or heads[-1][1] != "sphinx"):
+        elif re.match(_SPHINX, line) and (not heads or heads[-1][1] != "sphinx"):
             heads.append((index, "sphinx"))
     for position, (begin, title) in enumerate(heads):
         yield begin, heads[position + 1][0] if position + 1 < len(heads) else len(lines), title
@@ -98,7 +98,7 @@ def _sections(lines: list[str]) -> Iterator[tuple[int, int, str]]:
 def _read_sphinx(lines: list[str], inputs: dict[str, str], outputs: dict[str | None, str]) -> None:
     current: tuple[dict[str, str] | dict[str | None, str], str | None] | None = None
     for line in lines:
-        match = _SPHINX.match(line)
+        match = re.match(_SPHINX, line)
         if match is None:
             if current is not None and line.strip():
                 target, name = current
@@ -136,7 +136,7 @@ def _entries(lines: list[str]) -> dict[str, str]:
         if numpy:
             for name in head.partition(":")[0].split(","):
                 found[name.strip().lstrip("*")] = "\n".join(rest)
-        elif match := _GOOGLE_ENTRY.match(head):
+        elif match := re.match(_GOOGLE_ENTRY, head):
             found[match["name"].lstrip("*")] = "\n".join([match["text"], *rest]).strip()
     return found
 
@@ -148,7 +148,7 @@ def _results(lines: list[str]) -> dict[str | None, str]:
     if numpy:
         named = {head.partition(":")[0].strip(): "\n".join(rest) for head, *rest in blocks if ":" in head}
         return dict(named.items()) if named else {None: "\n".join("\n".join(rest) for _, *rest in blocks)}
-    matches = [_GOOGLE_ENTRY.match(head) for head, *_ in blocks]
+    matches = [re.match(_GOOGLE_ENTRY, head) for head, *_ in blocks]
     if len(blocks) > 1 and all(matches):
         return {
             m["name"]: "\n".join([m["text"], *rest]).strip() for m, (_, *rest) in zip(matches, blocks, strict=True) if m

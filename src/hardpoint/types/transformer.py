@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
@@ -117,6 +116,8 @@ class TypeTransformer(Generic[T]):
 
     def to_html(self, ctx: FlyteContext, python_val: T, expected_python_type: type[T]) -> str:
         """The value for a deck. The default is its text, escaped."""
+        import html
+
         return html.escape(str(python_val))
 
     def from_binary_idl(self, binary: Any, expected_python_type: type[T]) -> T:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flyteidl.core.dynamic_job_pb2 import DynamicJobSpec
-
+from hardpoint import idl
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import FlyteValidationException
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.python_function_task import ExecutionBehavior, PythonFunctionTask
-from hardpoint.tasks.serialization import SerializationSettings
 from hardpoint.tasks.task import task
 from hardpoint.workflows.compilation import Compilation, bind_outputs
 from hardpoint.workflows.graph import Graph
 from hardpoint.workflows.reference import ReferenceTask
 from hardpoint.workflows.workflow import sub_workflows
+
+if TYPE_CHECKING:
+    from hardpoint.idl import DynamicJobSpec
+    from hardpoint.tasks.serialization import SerializationSettings
 
 __all__ = ["compile_dynamic", "dynamic", "job_spec", "tasks_of"]
 
@@ -47,7 +49,7 @@ def job_spec(graph: Graph, settings: SerializationSettings) -> DynamicJobSpec:
     Raises:
         FlyteValidationException: a reference task is called; its template is not here (also a ValueError).
     """
-    message = DynamicJobSpec(min_successes=len(graph.nodes))
+    message = idl.DynamicJobSpec(min_successes=len(graph.nodes))
     for node in graph.walk():
         if isinstance(node.entity, ReferenceTask):
             raise ReferenceInDynamic(

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from flyteidl.core.workflow_pb2 import Node as NodeMessage
 
 from hardpoint._lazy import Ref
 from hardpoint.context import FlyteContextManager
@@ -18,6 +17,8 @@ from hardpoint.workflows.graph import NodeMetadata
 from hardpoint.workflows.promise import Promise, VoidPromise, reference, task_output, type_of
 
 if TYPE_CHECKING:
+    from flyteidl.core.workflow_pb2 import Node as NodeMessage
+
     from hardpoint.tasks.serialization import SerializationSettings
     from hardpoint.workflows.graph import Node
 

@@ -13,9 +13,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from flyteidl.core.condition_pb2 import BooleanExpression
-from flyteidl.core.workflow_pb2 import Node as NodeMessage
-from flyteidl.core.workflow_pb2 import NodeMetadata as NodeMetadataMessage
 
 from hardpoint import idl
 from hardpoint.errors import FlyteAssertion
@@ -24,6 +21,10 @@ from hardpoint.workflows.overrides import NAMES, Overrides, apply
 from hardpoint.workflows.promise import Promise, node_of
 
 if TYPE_CHECKING:
+    from flyteidl.core.condition_pb2 import BooleanExpression
+    from flyteidl.core.workflow_pb2 import Node as NodeMessage
+    from flyteidl.core.workflow_pb2 import NodeMetadata as NodeMetadataMessage
+
     from hardpoint.tasks.serialization import SerializationSettings
 
 __all__ = ["INPUTS", "Branch", "Graph", "Node", "NodeMetadata", "identifier", "promised"]
@@ -141,6 +142,8 @@ class Node(msgspec.Struct, eq=False):
 
     def proto(self, settings: SerializationSettings) -> NodeMessage:
         """The message of this node."""
+        from flyteidl.core.workflow_pb2 import Node as NodeMessage
+
         message = NodeMessage(id=self.own_id)
         self.metadata.fill(message.metadata)
         for name in sorted(self.bindings):

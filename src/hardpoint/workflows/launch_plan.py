@@ -10,14 +10,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import msgspec
-from flyteidl.admin.common_pb2 import AuthRole, RawOutputDataConfig
-from flyteidl.admin.launch_plan_pb2 import (
-    CONCURRENCY_LIMIT_BEHAVIOR_SKIP,
-    LaunchPlanSpec,
-)
-from flyteidl.admin.launch_plan_pb2 import ConcurrencyPolicy as ConcurrencyPolicyMessage
-from flyteidl.core.security_pb2 import SecurityContext
-from flyteidl.core.workflow_pb2 import Node as NodeMessage
 
 from hardpoint import idl
 from hardpoint.context import FlyteContextManager
@@ -25,22 +17,28 @@ from hardpoint.errors import FlyteAssertion, FlyteValidationException
 from hardpoint.tasks.conversion import encode_inputs
 from hardpoint.tasks.interface import Interface, is_optional
 from hardpoint.workflows.graph import NodeMetadata, identifier
-from hardpoint.workflows.notification import Notification
-from hardpoint.workflows.options import Options
-from hardpoint.workflows.schedule import OnSchedule, Schedule
 
 if TYPE_CHECKING:
+    from flyteidl.admin.common_pb2 import AuthRole, RawOutputDataConfig
+    from flyteidl.admin.launch_plan_pb2 import ConcurrencyPolicy as ConcurrencyPolicyMessage
+    from flyteidl.admin.launch_plan_pb2 import LaunchPlanSpec
+    from flyteidl.core.security_pb2 import SecurityContext
+    from flyteidl.core.workflow_pb2 import Node as NodeMessage
+
     from hardpoint.tasks.serialization import SerializationSettings
     from hardpoint.workflows.graph import Node
+    from hardpoint.workflows.notification import Notification
+    from hardpoint.workflows.options import Options
+    from hardpoint.workflows.schedule import OnSchedule, Schedule
     from hardpoint.workflows.workflow import WorkflowBase
 
 __all__ = ["ConcurrencyLimitBehavior", "ConcurrencyPolicy", "LaunchPlan"]
 
 
 class ConcurrencyLimitBehavior(enum.IntEnum):
-    """What becomes of an execution that would be one too many."""
+    """What becomes of an execution that would be one too many; numbered as in flyteidl/admin/launch_plan.proto."""
 
-    SKIP = CONCURRENCY_LIMIT_BEHAVIOR_SKIP
+    SKIP = 0
     """It is not started."""
 
 
@@ -56,9 +54,10 @@ class ConcurrencyPolicy(msgspec.Struct, frozen=True):
     behavior: ConcurrencyLimitBehavior = ConcurrencyLimitBehavior.SKIP
 
     def proto(self) -> ConcurrencyPolicyMessage:
-        message = ConcurrencyPolicyMessage(max=self.max_concurrency)
-        message.behavior = self.behavior.value
-        return message
+        from flyteidl.admin.launch_plan_pb2 import ConcurrencyPolicy as ConcurrencyPolicyMessage
+
+        behavior = f"CONCURRENCY_LIMIT_BEHAVIOR_{self.behavior.name}"
+        return ConcurrencyPolicyMessage(max=self.max_concurrency, behavior=behavior)
 
 
 class LaunchPlanSettings(msgspec.Struct, frozen=True):
@@ -225,7 +224,7 @@ class LaunchPlan:
             known = _known.get(workflow.name)
             if known is not None and known.workflow is workflow:
                 return known
-            options = workflow.default_options or Options()
+            options = workflow.default_options or _no_options()
             settings = LaunchPlanSettings(labels=options.labels, annotations=options.annotations)
             plan = _known[workflow.name] = cls(workflow.name, workflow, settings)
             return plan
@@ -306,7 +305,9 @@ class LaunchPlan:
 
     def spec(self, settings: SerializationSettings, options: Options | None = None) -> LaunchPlanSpec:
         """What is registered; `options` come before what the plan says itself."""
-        own, over = self.settings, options or Options()
+        from flyteidl.admin.launch_plan_pb2 import LaunchPlanSpec
+
+        own, over = self.settings, options or _no_options()
         message = LaunchPlanSpec(
             workflow_id=identifier(idl.WORKFLOW, self.workflow.name, settings),
             default_inputs=self.parameters(),
@@ -366,7 +367,15 @@ def _same(a: Any, b: Any) -> bool:
         return False
 
 
+def _no_options() -> Options:
+    from hardpoint.workflows.options import Options
+
+    return Options()
+
+
 def _raw_output(config: str | RawOutputDataConfig | None) -> RawOutputDataConfig:
+    from flyteidl.admin.common_pb2 import RawOutputDataConfig
+
     if isinstance(config, RawOutputDataConfig):
         return config
     return RawOutputDataConfig(output_location_prefix=config or "")

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import hashlib
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-from flyteidl.core.tasks_pb2 import Container, ExtendedResources, K8sPod, Sql
-from flyteidl.core.workflow_pb2 import ArrayNode as ArrayNodeMessage
-from flyteidl.core.workflow_pb2 import Node as NodeMessage
-
 from hardpoint._lazy import Ref
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
-from hardpoint.idl import Literal
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.command import map_execute_command
 from hardpoint.tasks.interface import Interface
@@ -34,6 +28,10 @@ from hardpoint.workflows.launch_plan import LaunchPlan
 from hardpoint.workflows.reference import ReferenceLaunchPlan, ReferenceTask
 
 if TYPE_CHECKING:
+    from flyteidl.core.workflow_pb2 import ArrayNode as ArrayNodeMessage
+    from flyteidl.core.workflow_pb2 import Node as NodeMessage
+
+    from hardpoint.idl import Container, ExtendedResources, K8sPod, Literal, Sql
     from hardpoint.tasks.serialization import SerializationSettings
     from hardpoint.workflows.graph import Node
 
@@ -181,6 +179,8 @@ class MapTask(Mapped, PythonTask[Any]):
         self._set_bounds(concurrency, min_successes, min_success_ratio, run_all_sub_nodes)
         # Both are stored in registered templates, and so is what the digest is made of.
         text = f"{','.join(sorted(self.bound_inputs))}{concurrency}{min_successes}{min_success_ratio}"
+        import hashlib
+
         digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         module, function = _module_and_name(target)
         kwargs.setdefault("metadata", target.metadata)
@@ -211,6 +211,8 @@ class MapTask(Mapped, PythonTask[Any]):
         return metadata
 
     def fill_node(self, message: NodeMessage, node: Node, settings: SerializationSettings) -> None:
+        from flyteidl.core.workflow_pb2 import ArrayNode as ArrayNodeMessage
+
         array = message.array_node
         array.node.id = self.name
         (node.sub_metadata or self.sub_node_metadata()).fill(array.node.metadata)
@@ -297,6 +299,8 @@ class ArrayNode(Mapped):
         return NodeMetadata(self.name)
 
     def fill_node(self, message: NodeMessage, node: Node, settings: SerializationSettings) -> None:
+        from flyteidl.core.workflow_pb2 import ArrayNode as ArrayNodeMessage
+
         array = message.array_node
         array.node.id = self.name
         node.metadata.fill(array.node.metadata)

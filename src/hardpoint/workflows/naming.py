@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 __all__ = ["dns_name", "short_name"]
@@ -19,6 +18,8 @@ def dns_name(text: str) -> str:
     known = re.sub(r"[^A-Za-z0-9_.-]", "", text)
     name = re.sub(r"[_.](?=[A-Z])|[_.]|(?<=[^-_.])(?=[A-Z])", "-", known).lower().strip("-")
     if len(text) >= _LIMIT or len(name) > _LIMIT:
+        import hashlib
+
         return f"{hashlib.sha224(text.encode()).hexdigest()[:10]}-{name[-(_LIMIT - 11) :]}"
     return name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
@@ -11,10 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from flyteidl.core.workflow_pb2 import TaskNodeOverrides
 
 from hardpoint.errors import FlyteAssertion, FlyteValidationException
-from hardpoint.tasks.image import resolve_image
 from hardpoint.tasks.metadata import Cache
 from hardpoint.tasks.resources import (
     Resources,
@@ -27,6 +24,8 @@ from hardpoint.workflows.naming import dns_name
 from hardpoint.workflows.promise import Promise, VoidPromise
 
 if TYPE_CHECKING:
+    from flyteidl.core.workflow_pb2 import TaskNodeOverrides
+
     from hardpoint.tasks.accelerators import BaseAccelerator
     from hardpoint.tasks.image_spec import ImageSpec
     from hardpoint.tasks.pod import PodTemplate
@@ -58,6 +57,8 @@ class Overrides(msgspec.Struct, frozen=True):
         if extended is not None:
             message.extended_resources.CopyFrom(extended)
         if self.container_image is not None:
+            from hardpoint.tasks.image import resolve_image
+
             message.container_image = resolve_image(self.container_image, settings.image_config)
         if self.pod_template is not None:
             changed = copy.copy(task)
@@ -155,6 +156,8 @@ def _reconfigured(task: Any, config: Any) -> Any:
             f"can't change the type of the task config: {task.name} has {type(current).__name__}, "
             f"and {type(config).__name__} was given."
         )
+    import hashlib
+
     text = re.sub(r" at 0x[0-9a-f]+", "", repr(config))
     changed = copy.copy(task)
     changed.task_config = config

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flyteidl.core.workflow_pb2 import Node as NodeMessage
-
 from hardpoint import idl
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import FlyteValidationException, UserError
@@ -16,6 +14,8 @@ from hardpoint.workflows.graph import NodeMetadata
 from hardpoint.workflows.naming import short_name
 
 if TYPE_CHECKING:
+    from flyteidl.core.workflow_pb2 import Node as NodeMessage
+
     from hardpoint.tasks.serialization import SerializationSettings
     from hardpoint.workflows.graph import Node
 

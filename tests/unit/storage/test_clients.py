@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from hardpoint.errors import MissingDependencyError, UserError
@@ -80,7 +81,7 @@ RETRIES = {"retries": {"mode": "standard", "total_max_attempts": 5}}
 )
 def test_one_configuration_for_all(scheme: str, anonymous: bool, expected: dict[str, Any]) -> None:
     assert storage_options(scheme, anonymous, KEYS) == expected
-    with override(storage={name: getattr(KEYS, name) for name in KEYS.__dataclass_fields__}):
+    with override(storage=msgspec.structs.asdict(KEYS)):
         assert storage_options(scheme, anonymous) == expected
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hardpoint.cli.shell import Group, style, table
+from hardpoint.cli.shell import Group, complain, status_of, style, table, warn
 from hardpoint.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -113,28 +115,35 @@ _EXAMPLES = """
 
 @serve.command(examples=_EXAMPLES)
 @_parameters
-def connector(**given: Any) -> None:
+def connector(**given: Any) -> int:
     """Serve connectors over gRPC, to Flyte 1 and Flyte 2."""
-    _run(given)
+    return _run(given)
 
 
 @serve.command(hidden=True)
 @_parameters
-def agent(**given: Any) -> None:
+def agent(**given: Any) -> int:
     """The old name of `hardpoint serve connector`."""
-    _run(given)
+    return _run(given)
 
 
 _NONE = ("prometheus_port", "timeout")
 """Options of which None says something."""
 
 
-def _run(given: dict[str, Any]) -> None:
+def _run(given: dict[str, Any]) -> int:
     from hardpoint.connectors.service.options import ServiceOptions
 
     options = ServiceOptions(**{name: value for name, value in given.items() if value is not None or name in _NONE})
     _check()
-    _work(options)
+    if options.workers == 1:
+        _work(options, announce=True)
+        return 0
+    from hardpoint.connectors.service.logs import set_up
+    from hardpoint.connectors.service.supervisor import Supervisor
+
+    set_up(options.log_format, debug=options.debug)
+    return Supervisor(options, [sys.executable, "-m", "hardpoint.cli.serve"]).run()
 
 
 def _check() -> None:
@@ -146,7 +155,7 @@ def _check() -> None:
             raise MissingDependencyError("The connector service", module.replace("_", "-"), "connector")
 
 
-def _work(options: ServiceOptions) -> None:
+def _work(options: ServiceOptions, *, announce: bool) -> None:
     """Serve in this process, until it ends."""
     from hardpoint.connectors.service.directory import import_modules
     from hardpoint.connectors.service.logs import set_up
@@ -155,10 +164,10 @@ def _work(options: ServiceOptions) -> None:
     import_modules(options.modules)
     from hardpoint.connectors.service.server import serve as serve_here
 
-    serve_here(options, lambda started: _announce(started, options))
+    serve_here(options, partial(_announce, options) if announce else lambda started: None)
 
 
-def _announce(started: Started, options: ServiceOptions) -> None:
+def _announce(options: ServiceOptions, started: Started) -> None:
     rows = [
         [connector.name, str(connector.task_category), "at once" if connector.is_sync else "jobs"]
         for connector in started.directory.connectors.values()
@@ -169,5 +178,25 @@ def _announce(started: Started, options: ServiceOptions) -> None:
         click.echo("No connectors are served.")
     for problem in started.directory.problems:
         click.echo(f"{style('not served', fg='red')}  {problem.what}: {problem.sentence}\n  -> {problem.remedy}")
-    click.echo(f"Listening on port {started.port}.")
+    processes = f" with {options.workers} processes" if options.workers > 1 else ""
+    metrics = f" Metrics are on port {started.metrics}." if started.metrics is not None else ""
+    click.echo(f"Listening on port {started.port}{processes}.{metrics}")
     sys.stdout.flush()
+
+
+def main() -> int:
+    """One of several processes: its options are on standard input."""
+    from hardpoint.connectors.service.options import ServiceOptions
+
+    warnings.showwarning = warn
+    try:
+        options = ServiceOptions.from_json(sys.stdin.readline())
+        _work(options, announce="--announce" in sys.argv)
+    except (Exception, KeyboardInterrupt) as error:
+        complain(error)
+        return status_of(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

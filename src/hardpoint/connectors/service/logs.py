@@ -1,4 +1,4 @@
-"""The service's log: one line a record, as text or as JSON, with the call that it belongs to and without secrets."""
+"""The service's log: as text or as lines of JSON, each record with the call that it belongs to, and without secrets."""
 
 from __future__ import annotations
 

@@ -23,8 +23,10 @@ from hardpoint.connectors.service.access import credentials, token_check
 from hardpoint.connectors.service.calls import Calls
 from hardpoint.connectors.service.directory import Directory, Problem
 from hardpoint.connectors.service.dispatch import Dispatch
+from hardpoint.connectors.service.exposition import serve_metrics
 from hardpoint.connectors.service.health import Health
 from hardpoint.connectors.service.metrics import Metrics
+from hardpoint.connectors.service.observe import observe_connector, observe_journal
 from hardpoint.connectors.service.options import ServiceOptions
 from hardpoint.connectors.service.tracing import Tracer, tracer
 from hardpoint.errors import MissingDependencyError, UserError
@@ -43,10 +45,12 @@ class Started:
 
     Attributes:
         port: Where it listens.
+        metrics: Where its metrics are; None: nowhere.
         directory: What it serves.
     """
 
     port: int
+    metrics: int | None
     directory: Directory
 
 
@@ -62,7 +66,11 @@ class Service:
         self.options, self.directory = options, directory
         self.metrics = Metrics()
         self.tracer = self._tracer()
-        self.jobs = Jobs(open_journal(options.journal or None), shared=True)
+        journal = open_journal(options.journal or None)
+        observe_journal(journal, self.metrics)
+        for connector in directory.connectors.values():
+            observe_connector(connector, self.metrics, self.tracer)
+        self.jobs = Jobs(journal, shared=True)
         self.calls = Calls(directory, self.jobs, self.metrics)
         services = (*flyte1.SERVICES, *flyte2.SERVICES)
         categories = [str(connector.task_category) for connector in directory.connectors.values()]
@@ -160,8 +168,10 @@ def serve(options: ServiceOptions, announce: Callable[[Started], Any], end: Call
 
 async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], end: Callable[[int], Any]) -> None:
     service = Service(options, Directory.survey(options.only, options.without))
-    port = await service.start()
-    announce(Started(port, service.directory))
+    port, metrics = await service.start(), options.prometheus_port
+    if metrics is not None and options.workers == 1:  # of several, who started them serves the sum
+        metrics = serve_metrics(service.metrics.registry, options.host, metrics)
+    announce(Started(port, metrics, service.directory))
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def told() -> None:
@@ -171,6 +181,9 @@ async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], en
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
+    if options.workers > 1:
+        # Nothing more is sent: it is readable when whoever started this process is gone.
+        loop.add_reader(sys.stdin.fileno(), stop.set)
     try:
         async with asyncio.timeout(options.timeout):
             await stop.wait()

@@ -1,0 +1,102 @@
+"""Counts and traces what goes out: calls of connectors' methods, and of the journal."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from hardpoint.connectors.contract import AsyncConnectorBase, ConnectorBase
+from hardpoint.connectors.journal import Journal
+from hardpoint.connectors.phases import kind_of_error
+from hardpoint.connectors.service.metrics import Metrics
+from hardpoint.connectors.service.tracing import Tracer
+
+__all__ = ["observe_connector", "observe_journal"]
+
+_METHODS = ("create", "get", "delete", "find", "get_many", "get_metrics", "get_logs", "do")
+
+
+def observe_connector(connector: ConnectorBase, metrics: Metrics, tracer: Tracer | None) -> None:
+    """Have all calls of this connector's methods counted from now on."""
+    for name in _METHODS:
+        function = getattr(connector, name, None)
+        inherited = getattr(type(connector), name, None) is getattr(AsyncConnectorBase, name, None)
+        if function is not None and not inherited and not inspect.isasyncgenfunction(function):
+            setattr(connector, name, _Watched(connector, name, metrics, tracer).wrap(function))
+
+
+class _Watched:
+    """A method of a connector, and its counters, each found once."""
+
+    def __init__(self, connector: ConnectorBase, name: str, metrics: Metrics, tracer: Tracer | None) -> None:
+        self._labels = (connector.task_type_name, name)
+        self._connector, self._name, self._tracer = connector, name, tracer
+        self._calls = metrics.vendor_calls
+        self._succeed = metrics.vendor_calls.labels(*self._labels, "ok").inc
+        self._observe = metrics.vendor_latency.labels(*self._labels).observe
+        self._flying = metrics.creating if name == "create" else None
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def watched(*positional: Any, **named: Any) -> Any:
+                with self._one():
+                    return await function(*positional, **named)
+
+            return watched
+
+        @functools.wraps(function)
+        def plain(*positional: Any, **named: Any) -> Any:
+            with self._one():
+                answer = function(*positional, **named)
+                if not inspect.iscoroutine(answer):
+                    return answer
+            return self._rest(answer)
+
+        return plain
+
+    async def _rest(self, answer: Awaitable[Any]) -> Any:
+        """What a plain method has left to be awaited."""
+        return await answer
+
+    @contextmanager
+    def _one(self) -> Iterator[None]:
+        if self._flying is not None:
+            self._flying.inc()
+        began = time.perf_counter()
+        try:
+            with self._tracer.vendor(self._connector, self._name) if self._tracer is not None else nullcontext():
+                yield
+        except Exception as error:
+            self._calls.labels(*self._labels, kind_of_error(error).status.lower()).inc()
+            raise
+        else:
+            self._succeed()
+        finally:
+            self._observe(time.perf_counter() - began)
+            if self._flying is not None:
+                self._flying.dec()
+
+
+def observe_journal(journal: Journal, metrics: Metrics) -> None:
+    """Have all reads and writes of this journal timed from now on."""
+    for name, _ in inspect.getmembers(type(journal), inspect.isfunction):
+        if not name.startswith("_") and name != "close":
+            setattr(journal, name, _timed(getattr(journal, name), metrics.journal_latency.labels(name).observe))
+
+
+def _timed(function: Callable[..., Any], observe: Callable[[float], None]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def timed(*positional: Any, **named: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*positional, **named)
+        finally:
+            observe(time.perf_counter() - began)
+
+    return timed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hardpoint.types.structured.options import ReadOptions
-from hardpoint.types.structured.parquet import ParquetDecoder, ParquetEncoder
+from hardpoint.types.structured.parquet import ArrowDecoder, ParquetDecoder, ParquetEncoder
 
 if TYPE_CHECKING:
     from flyteidl.core.literals_pb2 import StructuredDataset as DatasetLiteral
@@ -20,6 +20,7 @@ __all__ = [
     "ArrowToParquetEncodingHandler",
     "ParquetToArrowDecodingHandler",
     "ParquetToReaderDecodingHandler",
+    "ReaderDecoder",
     "ReaderToParquetEncodingHandler",
 ]
 
@@ -56,11 +57,8 @@ class ReaderToParquetEncodingHandler(ParquetEncoder[pa.RecordBatchReader]):
         return frame
 
 
-class ParquetToReaderDecodingHandler(ParquetDecoder[pa.RecordBatchReader]):
+class ReaderDecoder(ArrowDecoder[pa.RecordBatchReader]):
     """Gives a stream of batches, which reads as it is consumed."""
-
-    def __init__(self) -> None:
-        super().__init__(pa.RecordBatchReader)
 
     def from_arrow(self, table: pa.Table) -> pa.RecordBatchReader:
         return table.to_reader()
@@ -82,3 +80,10 @@ class ParquetToReaderDecodingHandler(ParquetDecoder[pa.RecordBatchReader]):
                 yield batch if wanted is None else batch.cast(wanted)
 
         return pa.RecordBatchReader.from_batches(wanted or schema, cast())
+
+
+class ParquetToReaderDecodingHandler(ReaderDecoder, ParquetDecoder[pa.RecordBatchReader]):
+    """Gives a stream of batches of parquet files."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.RecordBatchReader)

@@ -26,7 +26,7 @@ from hardpoint.types.structured.schema import resolve
 if TYPE_CHECKING:
     from hardpoint.context import FileAccessLike
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "filter_columns", "filter_expression", "filter_groups", "open_source"]
 
 _FOOTERS_AT_ONCE = 16
 # Of each column while batches are read, in bytes; each filling of a remote one is a request.
@@ -46,10 +46,10 @@ def open_source(uri: str, files: FileAccessLike, filters: Any = None) -> Source:
         StorageNotFoundError: there is no data.
         TypeTransformerFailedError: it is not parquet, or its files do not fit together, or a filter is no filter.
     """
-    expression = _expression(filters)
+    expression = filter_expression(filters)
     found = discover(uri, files)
     with _explained(uri):
-        return Source(_dataset(found, filters), uri, expression, _columns_of(filters))
+        return Source(_dataset(found, filters), uri, expression, filter_columns(filters))
 
 
 @contextmanager
@@ -135,19 +135,24 @@ def _stream(fragment: ds.ParquetFileFragment) -> pq.ParquetFile:
     return pq.ParquetFile(opened, metadata=fragment.metadata, buffer_size=buffer, pre_buffer=False)
 
 
-def _groups(filters: Any) -> list[list[tuple[str, str, Any]]]:
+def filter_groups(filters: Any) -> list[list[tuple[str, str, Any]]]:
     """Filters in the form of lists as alternatives of conditions."""
     return [filters] if isinstance(filters[0][0], str) else filters
 
 
-def _columns_of(filters: Any) -> list[str] | None:
+def filter_columns(filters: Any) -> list[str] | None:
     """The columns that filters look at; None: nobody knows, since an expression does not tell."""
     if isinstance(filters, pc.Expression):
         return None
-    return [] if filters is None else [term[0] for group in _groups(filters) for term in group]
+    return [] if filters is None else [term[0] for group in filter_groups(filters) for term in group]
 
 
-def _expression(filters: Any) -> pc.Expression | None:
+def filter_expression(filters: Any) -> pc.Expression | None:
+    """Filters as an expression.
+
+    Raises:
+        TypeTransformerFailedError: they are none.
+    """
     if filters is None or isinstance(filters, pc.Expression):
         return filters
     try:
@@ -178,8 +183,8 @@ def _about(names: Sequence[str], filters: Any) -> pc.Expression | None:
         return None
     if isinstance(filters, pc.Expression):
         return filters
-    groups = [[term for term in group if term[0] in names] for group in _groups(filters)]
-    return _expression(groups) if all(groups) else None
+    groups = [[term for term in group if term[0] in names] for group in filter_groups(filters)]
+    return filter_expression(groups) if all(groups) else None
 
 
 def _dataset(found: Files, filters: Any) -> ds.FileSystemDataset:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pyarrow as pa
 from flyteidl.core.literals_pb2 import StructuredDataset as DatasetLiteral
@@ -12,7 +12,7 @@ from flyteidl.core.literals_pb2 import StructuredDatasetMetadata
 
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.types.structured import schema
-from hardpoint.types.structured.arrow_io import Source, as_arrow, open_source, write
+from hardpoint.types.structured.arrow_io import as_arrow, open_source, write
 from hardpoint.types.structured.handlers import (
     PARQUET,
     MissingColumnsError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hardpoint.idl import StructuredDatasetType
     from hardpoint.types.structured.dataset import StructuredDataset
 
-__all__ = ["ParquetDecoder", "ParquetEncoder"]
+__all__ = ["ArrowDecoder", "ArrowSource", "ParquetDecoder", "ParquetEncoder"]
 
 T = TypeVar("T")
 
@@ -64,15 +64,39 @@ class ParquetEncoder(StructuredDatasetEncoder[T]):
         )
 
 
-class ParquetDecoder(StructuredDatasetDecoder[T]):
-    """Reads frames from parquet files of any layout on any storage.
+class ArrowSource(Protocol):
+    """A dataset that is ready to be read as Arrow data.
+
+    Attributes:
+        schema: Of all its columns.
+        where: What it is called in messages.
+    """
+
+    schema: pa.Schema
+    where: str
+
+    def select(self, columns: Iterable[str]) -> list[str]:
+        """The columns of the data that declared names stand for; MissingColumnsError if some are not there."""
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows; of these columns, or of all."""
+
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The same in pieces of at most so many rows."""
+
+
+class ArrowDecoder(StructuredDatasetDecoder[T]):
+    """Reads frames by way of Arrow data, wherever that comes from.
 
     Args:
         python_type: The class of the frames.
+        protocol: As for `StructuredDatasetDecoder`.
+        supported_format: As for `StructuredDatasetDecoder`.
     """
 
-    def __init__(self, python_type: type[T]) -> None:
-        super().__init__(python_type, None, PARQUET)
+    @abstractmethod
+    def source(self, ctx: FlyteContext, flyte_value: DatasetLiteral, options: ReadOptions) -> ArrowSource:
+        """What to read from."""
 
     @abstractmethod
     def from_arrow(self, table: pa.Table) -> T:
@@ -88,10 +112,10 @@ class ParquetDecoder(StructuredDatasetDecoder[T]):
         flyte_value: DatasetLiteral,
         current_task_metadata: StructuredDatasetMetadata,
         options: ReadOptions,
-    ) -> tuple[Source, list[str] | None, pa.Schema | None]:
+    ) -> tuple[ArrowSource, list[str] | None, pa.Schema | None]:
         """What to read from, the columns to read (None: all), and the schema to cast to (None: as it is)."""
         declared = current_task_metadata.structured_dataset_type
-        source = open_source(flyte_value.uri, ctx.file_access, options.filters)
+        source = self.source(ctx, flyte_value, options)
         columns = None
         if declared.columns:
             chosen = source.select(column.name for column in declared.columns)
@@ -131,6 +155,20 @@ class ParquetDecoder(StructuredDatasetDecoder[T]):
         source, columns, wanted = self.open(ctx, flyte_value, current_task_metadata, options)
         for batch in source.batches(batch_rows, columns):
             yield self.from_arrow(_cast(pa.Table.from_batches([batch]), wanted, source.where))
+
+
+class ParquetDecoder(ArrowDecoder[T]):
+    """Reads frames from parquet files of any layout on any storage.
+
+    Args:
+        python_type: The class of the frames.
+    """
+
+    def __init__(self, python_type: type[T]) -> None:
+        super().__init__(python_type, None, PARQUET)
+
+    def source(self, ctx: FlyteContext, flyte_value: DatasetLiteral, options: ReadOptions) -> ArrowSource:
+        return open_source(flyte_value.uri, ctx.file_access, options.filters)
 
 
 def _cast(table: pa.Table, wanted: pa.Schema | None, where: str) -> pa.Table:

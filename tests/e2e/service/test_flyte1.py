@@ -262,8 +262,7 @@ def test_one_message_in_and_one_out_while_the_caller_still_sends(service: Servic
             time.sleep(0.01)
 
     answered: list[Any] = []
-    for answer in service.v1_sync.ExecuteTaskSync(requests(), timeout=20):
-        answered.append(answer)
+    answered.extend(service.v1_sync.ExecuteTaskSync(requests(), timeout=20))
     assert len(answered) == 1
 
 

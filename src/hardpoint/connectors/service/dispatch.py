@@ -77,7 +77,10 @@ class Dispatch(grpc.GenericRpcHandler):  # type: ignore[misc]
             rpc = Rpc(name, context)
             current.set(rpc)
             try:
-                return await function(rpc, data)
+                answered = await function(rpc, data)
+                if logger.isEnabledFor(logging.DEBUG):
+                    _tell(rpc)
+                return answered
             except Exception as error:
                 told = _told(rpc, error)
             await context.abort(told.status, told.text)
@@ -94,6 +97,8 @@ class Dispatch(grpc.GenericRpcHandler):  # type: ignore[misc]
             try:
                 async for part in function(rpc, request):
                     yield part
+                if logger.isEnabledFor(logging.DEBUG):
+                    _tell(rpc)
                 return
             except Exception as error:
                 told = _told(rpc, error)
@@ -102,6 +107,10 @@ class Dispatch(grpc.GenericRpcHandler):  # type: ignore[misc]
         if self._tracer is None:
             return answer
         return self._tracer.many(name, answer)
+
+
+def _tell(rpc: Rpc) -> None:
+    logger.debug("%s of %s was answered in %.1f ms", rpc.method, rpc.task_type or "no type", rpc.age * 1000)
 
 
 def _told(rpc: Rpc, error: Exception) -> Refused:

@@ -26,6 +26,7 @@ from flyteidl.admin.agent_pb2 import (
     State,
 )
 from flyteidl.admin.agent_pb2 import Resource as ResourceMessage
+from flyteidl.service import agent_pb2
 
 from hardpoint.connectors.local import JobFailedError, JobInterruptedError
 from hardpoint.connectors.phases import Phase
@@ -37,10 +38,10 @@ from hardpoint.idl import LiteralMap
 
 __all__ = ["SERVICES", "handlers"]
 
-_ASYNC, _SYNC, _METADATA = SERVICES = (
-    "flyteidl.service.AsyncAgentService",
-    "flyteidl.service.SyncAgentService",
-    "flyteidl.service.AgentMetadataService",
+# The descriptors are what reflection shows.
+_OWN = agent_pb2.DESCRIPTOR.services_by_name
+_ASYNC, _SYNC, _METADATA = SERVICES = tuple(
+    _OWN[name].full_name for name in ("AsyncAgentService", "SyncAgentService", "AgentMetadataService")
 )
 
 # Engines that know no phases read the state, whose default is a failure.

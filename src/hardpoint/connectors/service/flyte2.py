@@ -15,6 +15,7 @@ from typing import Any
 
 from flyteidl.admin import agent_pb2 as v1
 from flyteidl2.connector import connector_pb2 as v2
+from flyteidl2.connector import service_pb2
 from flyteidl2.core.security_pb2 import Connection as ConnectionMessage
 
 from hardpoint.connectors.connection import Connection
@@ -25,9 +26,10 @@ from hardpoint.idl import TaskTemplate
 
 __all__ = ["SERVICES", "handlers"]
 
-_CONNECTOR, _METADATA = SERVICES = (
-    "flyteidl2.connector.AsyncConnectorService",
-    "flyteidl2.connector.ConnectorMetadataService",
+# The descriptors are what reflection shows.
+_OWN = service_pb2.DESCRIPTOR.services_by_name
+_CONNECTOR, _METADATA = SERVICES = tuple(
+    _OWN[name].full_name for name in ("AsyncConnectorService", "ConnectorMetadataService")
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -20,13 +21,19 @@ class Rpc:
         find_key: What makes out the job's idempotency key, for a call that knows it.
     """
 
-    __slots__ = ("_id", "_key", "context", "find_key", "method", "task_type")
+    __slots__ = ("_began", "_id", "_key", "context", "find_key", "method", "task_type")
 
     def __init__(self, method: str, context: Any) -> None:
         self.method, self.context = method, context
         self.task_type = ""
         self.find_key: Callable[[], str] | None = None
         self._id = self._key = ""
+        self._began = time.perf_counter()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it came."""
+        return time.perf_counter() - self._began
 
     def metadata(self, name: str) -> str:
         """A value that the caller sent along; empty if there is none."""

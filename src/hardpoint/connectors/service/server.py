@@ -135,20 +135,13 @@ class Service:
         until = time.monotonic() + self.options.drain_timeout
         self.health.end()
         await self.server.stop(self.options.drain_timeout)
-        left = await _drained(self.jobs, max(0.0, until - time.monotonic()))
+        left = await self.jobs.drain(max(0.0, until - time.monotonic()))
         if left:
             logger.warning(
                 "Jobs whose creation has not ended, and is looked up by whoever asks next: %s", ", ".join(left)
             )
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
-
-
-async def _drained(jobs: Jobs, seconds: float) -> list[str]:
-    tasks = dict(jobs._creating)
-    if tasks:
-        await asyncio.wait(tasks.values(), timeout=seconds)
-    return [key for key, task in tasks.items() if not task.done()]
 
 
 def serve(options: ServiceOptions, announce: Callable[[Started], Any], end: Callable[[int], Any] = os._exit) -> None:

@@ -15,7 +15,7 @@ from hardpoint.connectors.resource import ResourceMeta
 from hardpoint.errors import FlyteValidationException
 from hardpoint.idl import LiteralMap, TaskTemplate
 
-__all__ = ["AsyncConnectorBase", "Capabilities", "ConnectorBase", "SyncConnectorBase", "TaskCategory", "accepted"]
+__all__ = ["AsyncConnectorBase", "Capabilities", "ConnectorBase", "SyncConnectorBase", "TaskCategory", "accepted_names"]
 
 M = TypeVar("M", bound=ResourceMeta)
 
@@ -43,6 +43,9 @@ class Capabilities:
         estimates: It can say beforehand what a job will cost.
         logs: It writes `get_logs`.
         metrics: It writes `get_metrics`.
+        poll_batch: Jobs that one `get_many` may be asked for.
+        poll_rate: Calls of `get` and `get_many` in a second, at most. A service that asks for patience gets it whatever this
+            says: see ``retry_after`` of `TransientError`.
     """
 
     idempotent_create: bool = False
@@ -52,6 +55,8 @@ class Capabilities:
     estimates: bool = False
     logs: bool = False
     metrics: bool = False
+    poll_batch: int = 100
+    poll_rate: float = 1000.0
 
 
 class ConnectorBase(ABC):  # noqa: B024 - what is abstract differs between its two kinds
@@ -189,13 +194,12 @@ class AsyncConnectorBase(ConnectorBase, Generic[M]):
         raise NotImplementedError(f"{self.name} cannot estimate.")
 
 
-def accepted(method: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Those of the arguments that a method names, or all of them if it takes any keyword.
+def accepted_names(method: Any) -> frozenset[str] | None:
+    """The arguments that a method names; None if it takes any keyword.
 
     Connectors that were written for the reference, or for an earlier release, go on to work when arguments are added.
     """
     parameters = inspect.signature(method).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return arguments
-    names = {p.name for p in parameters}
-    return {name: value for name, value in arguments.items() if name in names}
+        return None
+    return frozenset(p.name for p in parameters)

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
-from hardpoint.connectors.contract import ConnectorBase, accepted
+from hardpoint.connectors.contract import ConnectorBase, accepted_names
 from hardpoint.errors import HardpointError, TransientError
 
 __all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "guard_loop"]
@@ -129,6 +131,33 @@ def _threads_of(connector: ConnectorBase) -> Threads:
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """What is known of a connector's method, found out once."""
+
+    function: Any
+    title: str
+    names: frozenset[str] | None
+    """Of the arguments that it takes; None: all."""
+    kind: str
+
+    @classmethod
+    def of(cls, function: Any, title: str) -> _Method:
+        names = accepted_names(function)
+        if inspect.iscoroutinefunction(function):
+            return cls(function, title, names, "coroutine")
+        return cls(function, title, names, "stream" if inspect.isasyncgenfunction(function) else "plain")
+
+
+def _method(connector: ConnectorBase, name: str) -> _Method:
+    function = getattr(connector, name)
+    known: dict[str, _Method] = vars(connector).setdefault("_methods", {})
+    found = known.get(name)
+    if found is None or found.function != function:
+        found = known[name] = _Method.of(function, f"{type(connector).__qualname__}.{name}")
+    return found
+
+
 async def call(
     connector: ConnectorBase, method: str, *positional: Any, deadline: float | None = None, **arguments: Any
 ) -> Any:
@@ -145,28 +174,30 @@ async def call(
         CallTimeoutError: it did not answer in time.
         Exception: whatever it raised.
     """
-    function = getattr(connector, method)
-    given = accepted(function, arguments)
-    name = f"{type(connector).__qualname__}.{method}"
-
-    async def answer() -> Any:
-        if inspect.iscoroutinefunction(function):
-            return await _guarded(function(*positional, **given), name)
-        if inspect.isasyncgenfunction(function):
-            return function(*positional, **given)
-        result = await _threads_of(connector).run(lambda: function(*positional, **given))
-        return await _guarded(result, name) if inspect.iscoroutine(result) else result
-
-    if deadline is None:
-        return await answer()
+    known = _method(connector, method)
+    if known.names is not None:
+        arguments = {name: value for name, value in arguments.items() if name in known.names}
+    if deadline is None or known.kind == "stream":
+        return await _answer(connector, known, positional, arguments)
     timer = asyncio.timeout(deadline)
     try:
         async with timer:
-            return await answer()
+            return await _answer(connector, known, positional, arguments)
     except TimeoutError as error:
         if timer.expired():
             raise CallTimeoutError(connector.name, method, deadline) from error
         raise
+
+
+async def _answer(
+    connector: ConnectorBase, method: _Method, positional: tuple[Any, ...], arguments: dict[str, Any]
+) -> Any:
+    if method.kind == "coroutine":
+        return await _guarded(method.function(*positional, **arguments), method.title)
+    if method.kind == "stream":
+        return method.function(*positional, **arguments)
+    result = await _threads_of(connector).run(partial(method.function, *positional, **arguments))
+    return await _guarded(result, method.title) if inspect.iscoroutine(result) else result
 
 
 # -- the guard ---------------------------------------------------------------------------------------------------------

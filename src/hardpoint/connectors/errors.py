@@ -7,10 +7,10 @@ import secrets
 from typing import Any
 
 from hardpoint.connectors.phases import ErrorKind, kind_of_error
-from hardpoint.errors import HardpointError, PermanentError, TransientError
+from hardpoint.errors import HardpointError, PermanentError, TransientError, UserError
 from hardpoint.secrets import redact_uri
 
-__all__ = ["JobExistsError", "explain", "is_transient", "words"]
+__all__ = ["JobExistsError", "JobInDoubtError", "explain", "is_transient", "words"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,27 @@ class JobExistsError(PermanentError):
     def __init__(self, message: str = "", *, meta: Any = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.meta = meta
+
+
+class JobInDoubtError(UserError):
+    """Nobody can say whether a job exists: its service was asked for it and has not answered, and it cannot look jobs up.
+
+    Args:
+        connector: The connector's name.
+        key: The job's key.
+    """
+
+    code = "USER:JobInDoubt"
+
+    def __init__(self, connector: str, key: str) -> None:
+        super().__init__(
+            f"{connector} was asked for the job {key} before and has not answered, and it cannot look jobs up: there may be "
+            "one already.",
+            remedy=f"See there whether it exists. To have it created after all: hardpoint jobs cancel {key}, and start the "
+            "task again.",
+            connector=connector,
+            key=key,
+        )
 
 
 def is_transient(error: BaseException) -> bool:

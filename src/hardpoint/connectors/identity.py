@@ -6,6 +6,7 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
 
@@ -82,12 +83,12 @@ class JobOwner:
         parts = (self.project, self.domain, self.execution, self.node, *more)
         return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
 
-    @property
+    @cached_property
     def node_key(self) -> str:
         """The same for all attempts of the node."""
         return self._digest()
 
-    @property
+    @cached_property
     def idempotency_key(self) -> str:
         """The same whenever this attempt asks; a DNS label of 35 to 63 characters, which begins with a letter."""
         digest = self._digest(self.attempt, self.place, self.again)

@@ -8,38 +8,45 @@ lives in SQLite (``<state dir>/jobs.sqlite``) or, for replicas, in PostgreSQL (`
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
-import sqlite3
-import threading
-import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from hardpoint._lazy import Ref
+from hardpoint.connectors.holders import is_dead
 from hardpoint.connectors.phases import Phase
 from hardpoint.errors import UserError
 from hardpoint.settings import settings
 
-__all__ = ["Entry", "Journal", "SQLiteJournal", "new_holder", "open_journal", "retire_holder"]
+__all__ = ["Begin", "Begun", "Entry", "Finish", "Journal", "Note", "Write", "open_journal"]
 
 _POSTGRES = Ref("hardpoint.connectors.journal_postgres:PostgresJournal")
+_SQLITE = Ref("hardpoint.connectors.journal_sqlite:SQLiteJournal")
 
-SCHEMA = (
-    """create table if not exists jobs (
-        key text primary key, node_key text not null, connector text not null, digest text not null,
-        output_prefix text not null, template {bytes} not null, meta {bytes}, meta_id text,
-        phase integer not null, message text not null, ended integer not null,
-        project text not null, domain text not null, execution text not null, node text not null, attempt integer not null,
-        created {float} not null, updated {float} not null)""",
-    "create index if not exists jobs_by_node on jobs (node_key)",
-    "create index if not exists jobs_by_meta on jobs (connector, meta_id)",
-    "create table if not exists leases (node_key text primary key, holder text not null, until {float} not null)",
+MIGRATIONS = (
+    (
+        """create table if not exists jobs (
+            key text primary key, node_key text not null, connector text not null, digest text not null,
+            output_prefix text not null, template {bytes} not null, meta {bytes}, meta_id text,
+            phase integer not null, message text not null, ended integer not null, project text not null,
+            domain text not null, execution text not null, node text not null, attempt integer not null,
+            created {float} not null, updated {float} not null)""",
+        "create index if not exists jobs_by_node on jobs (node_key)",
+        "create index if not exists jobs_by_meta on jobs (connector, meta_id)",
+        "create table if not exists leases (node_key text primary key, holder text not null, until {float} not null)",
+    ),
+    (
+        "alter table jobs add column asker text not null default ''",
+        "create index if not exists jobs_by_end on jobs (ended, updated)",
+    ),
 )
+"""What leads from each version of the tables to the next; a journal without tables is version 0."""
+
+Statement: TypeAlias = tuple[str, Sequence[Any]]
+Result: TypeAlias = tuple[list[tuple[Any, ...]], int]
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Entry:
         ended: Whether it has ended, was cancelled, or never came to be.
         project, domain, execution, node, attempt: Whom it was created for.
         created: When it was asked for, in seconds since 1970.
+        updated: When something was last written about it.
     """
 
     key: str
@@ -77,6 +85,7 @@ class Entry:
     node: str = ""
     attempt: int = 0
     created: float = 0.0
+    updated: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -85,6 +94,8 @@ class Entry:
 
 
 _COLUMNS = tuple(field.name for field in fields(Entry))
+_SELECT = f"select {', '.join(_COLUMNS)} from jobs"
+_OLDEST_FIRST = "order by created, attempt, key"
 
 
 def _entry(row: Sequence[Any]) -> Entry:
@@ -103,38 +114,130 @@ def _meta_id(meta: bytes) -> str:
     return hashlib.sha256(meta).hexdigest()
 
 
-# -- who holds a lease -------------------------------------------------------------------------------------------------
-
-_HOST = socket.gethostname()
-_holders: set[str] = set()
+# -- what is written for many at once ----------------------------------------------------------------------------------
 
 
-def new_holder() -> str:
-    """A name for one who wants leases; it is alive until `retire_holder`, or until this process ends."""
-    holder = f"{_HOST}/{os.getpid()}/{uuid.uuid4().hex}"
-    _holders.add(holder)
-    return holder
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Write down that a job is about to be asked for, and take its node's lease. Its outcome is a `Begun`.
+
+    Attributes:
+        entry: The job.
+        holder: Who asks: a name that nobody else ever bears.
+        seconds: How long the lease lasts.
+    """
+
+    entry: Entry
+    holder: str
+    seconds: float
 
 
-def retire_holder(holder: str) -> None:
-    """Say that this holder is gone."""
-    _holders.discard(holder)
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What came of a `Begin`.
+
+    Attributes:
+        is_new: Whether the key had not been there.
+        leased: Whether the lease was free, and is the asker's now.
+        others: The node's jobs that others have asked for, the oldest first; the one with this key too, if it is not new.
+    """
+
+    is_new: bool
+    leased: bool
+    others: Sequence[Entry]
 
 
-def _is_dead(holder: str) -> bool:
-    """Whether a holder was of this machine and is gone for certain, so that nobody needs to wait for its lease to run out."""
-    host, pid, _ = holder.rsplit("/", 2)
-    if host != _HOST:
-        return False
-    if int(pid) == os.getpid():
-        return holder not in _holders
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Write down what the service has answered, and give the lease back. Its outcome is whether the job is still wanted."""
+
+    key: str
+    meta: bytes
+    node_key: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write down how a job stands, under whatever keys it is known. What has ended stays as it is."""
+
+    connector: str
+    meta: bytes
+    phase: Phase
+    message: str
+
+
+Write: TypeAlias = Begin | Finish | Note
+
+
+def _rows(row: str, count: int) -> str:
+    return ", ".join([row] * count)
+
+
+def _marks(count: int) -> str:
+    return f"({_rows('?', count)})"
+
+
+# Databases keep prepared statements by their text, so the texts are kept too.
+
+
+@cache
+def _sql_ask(now: str, count: int) -> str:
+    row = f"(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, {now}, {now})"
+    return (
+        "insert into jobs (key, node_key, connector, digest, output_prefix, template, phase, message, ended, "
+        "project, domain, execution, node, attempt, asker, created, updated) "
+        f"values {_rows(row, count)} on conflict (key) do nothing"
+    )
+
+
+@cache
+def _sql_lease(now: str, count: int) -> str:
+    return (
+        f"insert into leases (node_key, holder, until) values {_rows(f'(?, ?, {now} + ?)', count)} "
+        "on conflict (node_key) do update set holder = excluded.holder, until = excluded.until "
+        f"where leases.until < {now} or leases.holder = excluded.holder"
+    )
+
+
+@cache
+def _sql_record(now: str, count: int) -> str:
+    return (
+        f"update jobs set meta = v.column2, meta_id = v.column3, message = '', updated = {now} "
+        f"from (values {_rows('(?, ?, ?)', count)}) as v where jobs.key = v.column1"
+    )
+
+
+@cache
+def _sql_note(now: str, count: int) -> str:
+    return (
+        f"update jobs set phase = v.column3, message = v.column4, ended = v.column5, updated = {now} "
+        f"from (values {_rows('(?, ?, ?, ?, ?)', count)}) as v "
+        "where jobs.connector = v.column1 and jobs.meta_id = v.column2 and jobs.ended = 0"
+    )
+
+
+def _asked(entry: Entry, asker: str) -> tuple[Any, ...]:
+    return (
+        entry.key,
+        entry.node_key,
+        entry.connector,
+        entry.digest,
+        entry.output_prefix,
+        entry.template,
+        int(Phase.UNDEFINED),
+        entry.message,
+        entry.project,
+        entry.domain,
+        entry.execution,
+        entry.node,
+        entry.attempt,
+        asker,
+    )
+
+
+def _flat(rows: Iterable[Sequence[Any]]) -> list[Any]:
+    return [value for row in rows for value in row]
 
 
 # -- the journal -------------------------------------------------------------------------------------------------------
@@ -143,70 +246,157 @@ def _is_dead(holder: str) -> bool:
 class Journal(ABC):
     """Jobs and leases, in a database. Each method is one transaction, and may be called from any thread.
 
-    Subclasses bring a connection, and the two words in which the databases differ.
+    Subclasses bring a connection, and the words in which the databases differ.
     """
 
     now: str
     """SQL for the database's clock, in seconds since 1970: replicas' own clocks differ."""
 
     @abstractmethod
-    def _execute(self, sql: str, values: Sequence[Any] = ()) -> tuple[list[tuple[Any, ...]], int]:
-        """Run a statement with ``?`` as the placeholder and commit it: its rows, and how many it changed."""
+    def _run(self, statements: Sequence[Statement]) -> list[Result]:
+        """Run statements with ``?`` as the placeholder in one transaction, to the disk: the rows of each, and how many it changed.
+
+        They may be run twice, where it is unknown whether the first time succeeded.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Let the connection go."""
 
+    def _execute(self, sql: str, *values: Any) -> Result:
+        return self._run([(sql, values)])[0]
+
+    @staticmethod
+    def _upgrade(where: str, execute: Callable[[str], list[tuple[Any, ...]]], **types: str) -> None:
+        """Bring the tables to the version of this release, within a transaction that nobody else has at the same time."""
+        execute("create table if not exists journal (version integer not null)")
+        found = execute("select max(version) from journal")[0][0] or 0
+        if found > len(MIGRATIONS):
+            raise UserError(
+                f"The journal of external jobs at {where} was written by a later release: its version is {found}, and this "
+                f"release knows {len(MIGRATIONS)}.",
+                remedy="Upgrade hardpoint, or name another journal: HARDPOINT_CONNECTORS_JOURNAL.",
+                version=found,
+            )
+        if found == len(MIGRATIONS):
+            return
+        for migration in MIGRATIONS[found:]:
+            for statement in migration:
+                execute(statement.format(**types))
+        execute("delete from journal")
+        execute(f"insert into journal (version) values ({len(MIGRATIONS)})")
+
+    def write(self, writes: Sequence[Write]) -> list[Any]:
+        """Write for many in one transaction: the outcome of each, in their order."""
+        # What cancels goes first, so that who finishes a job finds out that it is not wanted.
+        notes = [write for write in writes if type(write) is Note]
+        begins = [write for write in writes if type(write) is Begin]
+        finishes = [write for write in writes if type(write) is Finish]
+        statements: list[Statement] = []
+        if notes:
+            statements.append(self._noting(notes))
+        leases: dict[str, Begin] = {}
+        if begins:
+            for begin in begins:
+                leases.setdefault(begin.entry.node_key, begin)
+            statements += self._beginning(begins, leases)
+        if finishes:
+            statements += self._finishing(finishes)
+        results = iter(self._run(statements))
+        outcomes: dict[int, Any] = {}
+        if notes:
+            next(results)
+        if begins:
+            outcomes |= self._begun(begins, leases, next(results)[1], next(results)[1], next(results)[0])
+        if finishes:
+            next(results), next(results)
+            unwanted = {key for (key,) in next(results)[0]}
+            outcomes |= {id(finish): finish.key not in unwanted for finish in finishes}
+        return [outcomes.get(id(write)) for write in writes]
+
+    def _noting(self, notes: Sequence[Note]) -> Statement:
+        rows = [
+            (note.connector, _meta_id(note.meta), int(note.phase), note.message, int(note.phase.is_terminal))
+            for note in notes
+        ]
+        return _sql_note(self.now, len(notes)), _flat(rows)
+
+    def _beginning(self, begins: Sequence[Begin], leases: dict[str, Begin]) -> list[Statement]:
+        # All replicas take rows in the same order, so that they do not wait for each other in a circle.
+        asked = sorted((_asked(begin.entry, begin.holder) for begin in begins), key=lambda row: str(row[0]))
+        nodes = sorted(leases)
+        wanted = [(node, leases[node].holder, leases[node].seconds) for node in nodes]
+        others = (
+            f"{_SELECT} where node_key in {_marks(len(nodes))} and asker not in {_marks(len(begins))} {_OLDEST_FIRST}"
+        )
+        return [
+            (_sql_ask(self.now, len(asked)), _flat(asked)),
+            (_sql_lease(self.now, len(wanted)), _flat(wanted)),
+            (others, [*nodes, *(begin.holder for begin in begins)]),
+        ]
+
+    def _begun(
+        self, begins: Sequence[Begin], leases: dict[str, Begin], asked: int, leased: int, rows: Sequence[Sequence[Any]]
+    ) -> dict[int, Begun]:
+        new = {begin.holder for begin in begins}
+        held = {begin.holder for begin in leases.values()}
+        if asked < len(begins):  # some keys were there already; who asked for a job first never changes
+            found, _ = self._execute(f"select asker from jobs where asker in {_marks(len(new))}", *new)
+            new = {asker for (asker,) in found}
+        if leased < len(leases):
+            found, _ = self._execute(f"select holder from leases where holder in {_marks(len(held))}", *held)
+            held = {holder for (holder,) in found}
+        others: dict[str, list[Entry]] = {}
+        for entry in map(_entry, rows):
+            others.setdefault(entry.node_key, []).append(entry)
+        return {
+            id(begin): Begun(begin.holder in new, begin.holder in held, others.get(begin.entry.node_key, ()))
+            for begin in begins
+        }
+
+    def _finishing(self, finishes: Sequence[Finish]) -> list[Statement]:
+        rows = [(finish.key, finish.meta, _meta_id(finish.meta)) for finish in finishes]
+        marks = _marks(len(finishes))
+        keys, nodes, holders = zip(*((finish.key, finish.node_key, finish.holder) for finish in finishes), strict=True)
+        return [
+            (_sql_record(self.now, len(rows)), _flat(rows)),
+            (f"delete from leases where node_key in {marks} and holder in {marks}", [*nodes, *holders]),
+            (f"select key from jobs where key in {marks} and ended = 1", keys),
+        ]
+
     def ask(self, entry: Entry) -> bool:
         """Write down that a job is about to be asked for; False if its key is there already."""
-        _, count = self._execute(
-            "insert into jobs (key, node_key, connector, digest, output_prefix, template, phase, message, ended, "
-            "project, domain, execution, node, attempt, created, updated) "
-            f"values (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, {self.now}, {self.now}) on conflict (key) do nothing",
-            (
-                entry.key,
-                entry.node_key,
-                entry.connector,
-                entry.digest,
-                entry.output_prefix,
-                entry.template,
-                int(Phase.UNDEFINED),
-                entry.message,
-                entry.project,
-                entry.domain,
-                entry.execution,
-                entry.node,
-                entry.attempt,
-            ),
-        )
-        return count == 1
+        return self._execute(_sql_ask(self.now, 1), *_asked(entry, ""))[1] == 1
 
     def record(self, key: str, meta: bytes) -> bool:
         """Write down what the service has answered; False if the job was cancelled meanwhile, and should be ended."""
-        self._execute(
-            f"update jobs set meta = ?, meta_id = ?, message = '', updated = {self.now} where key = ?",
-            (meta, _meta_id(meta), key),
+        _, (rows, _) = self._run(
+            [
+                (_sql_record(self.now, 1), (key, meta, _meta_id(meta))),
+                ("select 1 from jobs where key = ? and ended = 0", (key,)),
+            ]
         )
-        entry = self.get(key)
-        return entry is not None and not entry.ended
+        return bool(rows)
 
     def moved(self, key: str, output_prefix: str) -> None:
         """Write down that a job writes elsewhere than was wanted, since it was created for an earlier attempt."""
-        self._execute(f"update jobs set output_prefix = ?, updated = {self.now} where key = ?", (output_prefix, key))
+        self._execute(f"update jobs set output_prefix = ?, updated = {self.now} where key = ?", output_prefix, key)
 
     def end(self, key: str, phase: Phase, message: str = "") -> None:
         """Write down that a job has ended, or never came to be. What has ended stays as it is."""
         self._execute(
             f"update jobs set phase = ?, message = ?, ended = 1, updated = {self.now} where key = ? and ended = 0",
-            (int(phase), message, key),
+            *(int(phase), message, key),
         )
 
     def note(self, key: str, phase: Phase, message: str) -> None:
         """Write down how a job stands that has not ended."""
         self._execute(
             f"update jobs set phase = ?, message = ?, updated = {self.now} where key = ? and ended = 0",
-            (int(phase), message, key),
+            *(int(phase), message, key),
         )
+
+    # -- reading -------------------------------------------------------------------------------------------------------
 
     def get(self, key: str) -> Entry | None:
         """The job with this key."""
@@ -215,86 +405,76 @@ class Journal(ABC):
 
     def of_node(self, node_key: str) -> list[Entry]:
         """The jobs of a node's attempts, the oldest first."""
-        return self._entries("where node_key = ? order by created, attempt, key", node_key)
+        return self._entries(f"where node_key = ? {_OLDEST_FIRST}", node_key)
 
     def of_meta(self, connector: str, meta: bytes) -> list[Entry]:
         """The entries under which a job is known, the oldest first: more than one if later attempts have adopted it."""
-        return self._entries(
-            "where connector = ? and meta_id = ? order by created, attempt, key", connector, _meta_id(meta)
-        )
+        return self._entries(f"where connector = ? and meta_id = ? {_OLDEST_FIRST}", connector, _meta_id(meta))
 
     def unfinished(self) -> list[Entry]:
         """Jobs that have not ended, as far as is known, the oldest first."""
-        return self._entries("where ended = 0 order by created, attempt, key")
+        return self.find(ended=False)
+
+    def find(
+        self, prefix: str = "", *, phase: Phase | None = None, ended: bool | None = None, idle: float = 0.0
+    ) -> list[Entry]:
+        """Jobs of which all of this holds, the oldest first.
+
+        Args:
+            prefix: With what their keys begin.
+            phase: The last that is known.
+            ended: Whether they have ended.
+            idle: Seconds for which nothing was written about them, at least.
+        """
+        # Keys consist of lower-case letters, digits and hyphens: "~" sorts after all of them.
+        clauses, values = [f"updated <= {self.now} - ?"], [idle]
+        for clause, value in (
+            ("key >= ? and key < ?", (prefix, f"{prefix}~") if prefix else None),
+            ("phase = ?", None if phase is None else (int(phase),)),
+            ("ended = ?", None if ended is None else (int(ended),)),
+        ):
+            if value is not None:
+                clauses.append(clause)
+                values += value  # type: ignore[arg-type]
+        return self._entries(f"where {' and '.join(clauses)} {_OLDEST_FIRST}", *values)
 
     def _entries(self, clause: str, *values: Any) -> list[Entry]:
-        rows, _ = self._execute(f"select {', '.join(_COLUMNS)} from jobs {clause}", values)
+        rows, _ = self._execute(f"{_SELECT} {clause}", *values)
         return [_entry(row) for row in rows]
+
+    def prune(self, days: float) -> int:
+        """Forget jobs that ended so many days ago: how many there were."""
+        return self._execute(f"delete from jobs where ended = 1 and updated < {self.now} - ?", days * 86400.0)[1]
+
+    # -- leases --------------------------------------------------------------------------------------------------------
 
     def acquire(self, node_key: str, holder: str, seconds: float) -> bool:
         """Take a node's lease, or keep it longer; False if somebody else has it."""
-        rows, _ = self._execute("select holder from leases where node_key = ?", (node_key,))
-        dead = rows[0][0] if rows and _is_dead(rows[0][0]) else holder
-        _, count = self._execute(
-            f"insert into leases (node_key, holder, until) values (?, ?, {self.now} + ?) "
-            "on conflict (node_key) do update set holder = excluded.holder, until = excluded.until "
-            f"where leases.until < {self.now} or leases.holder in (?, ?)",
-            (node_key, holder, seconds, holder, dead),
+        rows, _ = self._execute("select holder from leases where node_key = ?", node_key)
+        if rows and is_dead(rows[0][0]):
+            self.release(node_key, rows[0][0])
+        return self._execute(_sql_lease(self.now, 1), node_key, holder, seconds)[1] == 1
+
+    def renew(self, leases: Sequence[tuple[str, str]], seconds: float) -> set[str]:
+        """Keep leases longer, nodes each with its holder: the holders that have them."""
+        rows = [(node_key, holder, seconds) for node_key, holder in sorted(leases)]
+        holders = [holder for _, holder in leases]
+        _, (held, _) = self._run(
+            [
+                (_sql_lease(self.now, len(rows)), _flat(rows)),
+                (f"select holder from leases where holder in {_marks(len(holders))}", holders),
+            ]
         )
-        return count == 1
+        return {holder for (holder,) in held}
 
     def release(self, node_key: str, holder: str) -> None:
         """Give a lease back."""
-        self._execute("delete from leases where node_key = ? and holder = ?", (node_key, holder))
+        self._execute("delete from leases where node_key = ? and holder = ?", node_key, holder)
 
     def held(self, node_key: str) -> bool:
         """Whether somebody who lives has the node's lease."""
-        rows, _ = self._execute(f"select holder from leases where node_key = ? and until >= {self.now}", (node_key,))
-        return bool(rows) and not _is_dead(rows[0][0])
-
-
-class SQLiteJournal(Journal):
-    """The journal in a file; several processes of one machine may share it.
-
-    Args:
-        path: The file; its folder is made if need be.
-
-    Raises:
-        UserError: the file cannot be made, or is no journal.
-    """
-
-    now = "((julianday('now') - 2440587.5) * 86400.0)"
-
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self._lock = threading.Lock()
-        with self._told():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = full")  # what is written before a call must outlive a power cut
-            for statement in SCHEMA:
-                self._db.execute(statement.format(bytes="blob", float="real"))
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            raise UserError(
-                f"The journal of external jobs at {self.path} cannot be used: {error}",
-                remedy="Free or repair the file, or name another place: HARDPOINT_CONNECTORS_JOURNAL.",
-                path=self.path,
-            ) from error
-
-    def _execute(self, sql: str, values: Sequence[Any] = ()) -> tuple[list[tuple[Any, ...]], int]:
-        with self._lock, self._told():
-            cursor = self._db.execute(sql, values)
-            return cursor.fetchall(), cursor.rowcount
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        rows, _ = self._execute(f"select holder from leases where node_key = ? and until >= {self.now}", node_key)
+        return bool(rows) and not is_dead(rows[0][0])
 
 
 def open_journal(where: str | Path | None = None) -> Journal:
@@ -310,7 +490,5 @@ def open_journal(where: str | Path | None = None) -> Journal:
         MissingDependencyError: the database's driver is not installed.
     """
     place = str(where or settings().connectors.journal or settings().local.state_path / "jobs.sqlite")
-    if "://" in place:
-        made: Journal = _POSTGRES.load()(place)
-        return made
-    return SQLiteJournal(Path(place).expanduser())
+    made: Journal = _POSTGRES.load()(place) if "://" in place else _SQLITE.load()(Path(place).expanduser())
+    return made

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from hardpoint.connectors.journal import SCHEMA, Journal
+from hardpoint.connectors.journal import Journal, Result, Statement
 from hardpoint.errors import MissingDependencyError, TransientError, UserError
 from hardpoint.secrets import redact_uri
 
@@ -45,12 +45,16 @@ class PostgresJournal(Journal):
             self._migrate()
 
     def _migrate(self) -> None:
-        with self._connected().transaction() as _:
+        with self._connected().transaction():
             cursor = self._connection.cursor()
+
+            def rows(sql: str) -> list[tuple[Any, ...]]:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+
             # Replicas start together, and "if not exists" alone does not stand two at once.
-            cursor.execute("select pg_advisory_xact_lock(hashtext('hardpoint jobs'))")
-            for statement in SCHEMA:
-                cursor.execute(statement.format(bytes="bytea", float="double precision"))
+            rows("select pg_advisory_xact_lock(hashtext('hardpoint jobs'))")
+            self._upgrade(redact_uri(self._url), rows, bytes="bytea", float="double precision")
 
     def _connected(self) -> Any:
         if self._connection is None or self._connection.closed:
@@ -66,19 +70,35 @@ class PostgresJournal(Journal):
             remedy="Check that the database runs, and HARDPOINT_CONNECTORS_JOURNAL.",
         )
 
-    def _execute(self, sql: str, values: Sequence[Any] = ()) -> tuple[list[tuple[Any, ...]], int]:
-        statement = sql.replace("?", "%s")
+    def _run(self, statements: Sequence[Statement]) -> list[Result]:
         with self._lock:
             for last in (False, True):
                 try:
-                    cursor = self._connected().execute(statement, values)
-                    return cursor.fetchall() if cursor.description else [], cursor.rowcount
+                    return self._results(self._connected(), statements)
+                except (self._driver.errors.DeadlockDetected, self._driver.errors.SerializationFailure) as error:
+                    if last:
+                        raise self._unreachable(error) from None
                 except self._driver.OperationalError as error:
                     # A connection that broke while nothing was asked of it. All statements may be run twice; an insert that
                     # had been committed then says that its key is there already, which its asker finds out by reading.
                     if last or not self._connection.closed:
                         raise self._unreachable(error) from None
         raise AssertionError("unreachable")
+
+    def _results(self, connection: Any, statements: Sequence[Statement]) -> list[Result]:
+        if len(statements) == 1:
+            cursors = [self._sent(connection, statements[0])]
+        else:
+            with connection.pipeline(), connection.transaction():  # all of them, there and back once
+                cursors = [self._sent(connection, statement) for statement in statements]
+        return [(cursor.fetchall() if cursor.description else [], cursor.rowcount) for cursor in cursors]
+
+    @staticmethod
+    def _sent(connection: Any, statement: Statement) -> Any:
+        sql, values = statement
+        # Text in PostgreSQL cannot hold the character zero, which a service's words may.
+        values = [value.replace("\0", "") if type(value) is str else value for value in values]
+        return connection.execute(sql.replace("?", "%s"), values)
 
     def close(self) -> None:
         with self._lock:

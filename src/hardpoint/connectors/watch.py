@@ -3,11 +3,16 @@
 It asks no more often than the age of a job makes sensible and the service allows, asks for many jobs at once where the
 connector can, and answers with the last known state when the service cannot say. Not knowing is never failing, until the
 budget for it is spent.
+
+Where many jobs can be asked for at once, a job is asked for once for each time that somebody asks for it here, shortly before
+that is expected to happen again; it is then answered from memory. Jobs for which nobody asks any more fall out by this.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -22,13 +27,17 @@ from hardpoint.connectors.pool import call
 from hardpoint.connectors.resource import Resource
 from hardpoint.errors import PermanentError, TransientError
 
-__all__ = ["WatchLimits", "Watcher", "interval"]
+__all__ = ["WatchLimits", "Watched", "Watcher", "interval"]
 
 logger = logging.getLogger(__name__)
 
 _SHORTEST, _LONGEST, _OF_AGE = 0.2, 30.0, 0.1
-_MOST_JOBS = 10_000
+_AHEAD, _MOST_AHEAD = 0.2, 6.0
+"""How long before it is expected to be asked for a job is looked up: a part of the time between, and seconds at most."""
+_MOST_JOBS = 50_000
 """Jobs that are remembered; those that nobody has asked for the longest are forgotten first."""
+_LINGER, _SWEEP = 1200.0, 60.0
+"""Seconds after which a job for which nobody asks is forgotten, and how often that is looked into."""
 _REFUSALS = 3
 """Answers in a row of the kind that no retry mends, after which who follows a job here is told."""
 
@@ -44,31 +53,62 @@ class WatchLimits:
 
     Attributes:
         budget: Seconds without any answer after which a job counts as lost.
-        rate: Calls in a second, at most.
+        rate: Calls in a second, at most; None: what the connector says.
         window: Seconds for which requests are gathered into one call, where the connector can.
-        batch: Jobs in one call, at most.
+        batch: Jobs in one call, at most; None: what the connector says.
         deadline: Seconds for one call.
     """
 
     budget: float = 1800.0
-    rate: float = 10.0
+    rate: float | None = None
     window: float = 0.02
-    batch: int = 100
+    batch: int | None = None
     deadline: float = 30.0
 
 
-@dataclass(eq=False)
-class _Job:
+@dataclass(eq=False, slots=True)
+class Watched:
+    """A job that a watcher knows.
+
+    Attributes:
+        meta: Its metadata, encoded.
+        decoded: The same, decoded.
+        connection: What its task brings.
+        since: When it was first asked for here; this and all times are those of `time.monotonic`.
+        known: The last known state.
+        answered: When the service said so.
+        asked: When it was last asked for.
+        gap: Seconds between the last two times.
+        due: When it is to be looked up again, without being asked for.
+        poll: While the service is asked.
+        wanted: When that was last wanted.
+        lost: Since when the service cannot say.
+        error: Why.
+        refusals: How often in a row it was for a reason that no retry mends.
+    """
+
     meta: bytes
-    since: float
-    known: Resource | None
+    decoded: Any
     connection: Connection
+    since: float
+    known: Resource | None = None
     answered: float | None = None
+    asked: float = 0.0
+    gap: float = _LONGEST
+    due: float | None = None
+    poll: asyncio.Future[None] | None = None
+    wanted: float = 0.0
     lost: float | None = None
     error: Exception | None = None
     refusals: int = 0
-    followed: bool = False
-    poll: asyncio.Future[None] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.known is not None and self.known.phase.is_terminal and self.answered is not None
+
+    def pace(self, now: float) -> float:
+        """Seconds between two looks at it: as its age makes sensible, and no more often than it is asked for."""
+        return max(interval(now - self.since), self.gap)
 
 
 class Watcher:
@@ -77,16 +117,103 @@ class Watcher:
     Args:
         connector: The connector.
         limits: How its service is asked.
+        dropped: Told the metadata of jobs that are forgotten.
     """
 
-    def __init__(self, connector: AsyncConnectorBase[Any], limits: WatchLimits | None = None) -> None:
+    def __init__(
+        self,
+        connector: AsyncConnectorBase[Any],
+        limits: WatchLimits | None = None,
+        dropped: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.connector = connector
         self.limits = limits or WatchLimits()
-        self._jobs: dict[bytes, _Job] = {}
-        self._wanted: list[_Job] = []
+        can = connector.capabilities
+        self._rate = self.limits.rate or can.poll_rate
+        self._many = can.batches_polls
+        self._batch = (self.limits.batch or can.poll_batch) if self._many else 1
+        self._dropped = dropped
+        self._jobs: dict[bytes, Watched] = {}
+        self._wanted: list[Watched] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(connector.pool_size)
         self._gathering = False
-        self._paused_until = self._next_turn = 0.0
+        self._swept = self._paused_until = self._next_turn = 0.0
+        self._due: list[tuple[float, int, Watched]] = []
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many jobs it knows."""
+        return len(self._jobs)
+
+    def lag(self) -> float:
+        """For how many seconds the service's answer has been waited for, where that is the longest."""
+        began = [job.wanted for job in self._jobs.values() if job.poll is not None]
+        return time.monotonic() - min(began) if began else 0.0
+
+    # -- answering -----------------------------------------------------------------------------------------------------
+
+    def job(
+        self,
+        meta: bytes,
+        known: Resource | None = None,
+        connection: Connection | None = None,
+        decoded: Any = None,
+    ) -> Watched:
+        """The job with this metadata.
+
+        Args:
+            meta: The job's metadata, encoded.
+            known: What is known of a job that this watcher has never asked for.
+            connection: What the job's task brings; None: what is known of it already.
+            decoded: The metadata, decoded, if it is at hand.
+
+        Raises:
+            MetaError: the metadata is of no job of this connector.
+        """
+        job = self._jobs.get(meta)
+        if job is None:
+            now = time.monotonic()
+            self._sweep(now)
+            decoded = decoded if decoded is not None else self.connector.metadata_type.decode(meta)
+            job = self._jobs[meta] = Watched(meta, decoded, connection or Connection(), now, known)
+        elif connection is not None:
+            job.connection = connection
+        return job
+
+    def fresh(self, job: Watched, *, within: float | None = None) -> Resource | None:
+        """How a job stands, if that is known well enough not to ask the service, or the service must not be asked now.
+
+        Args:
+            job: The job.
+            within: How old the answer may be, as a part of the time between two polls. Default: twice that, where jobs are looked
+                up before they are asked for; half of it elsewhere.
+        """
+        now = time.monotonic()
+        if job.asked:
+            job.gap = min(now - job.asked, _LONGEST)
+        job.asked = now
+        if job.has_ended:
+            return self._told(job)
+        if self._many:
+            self._plan(job, now)
+        if now < self._paused_until and job.poll is None:
+            return self._told(job)
+        if job.answered is None:
+            return None
+        pace = job.pace(now) if self._many else interval(now - job.since)
+        tolerance = within or (2.0 if self._many else 0.5)
+        return self._told(job) if now - job.answered < pace * tolerance else None
+
+    async def ask(self, job: Watched, deadline: float | None = None) -> Resource:
+        """The service's answer, or the last known state if there is none within so many seconds."""
+        if job.poll is None:
+            self._want(job)
+            self._gather()
+        assert job.poll is not None
+        await asyncio.wait({job.poll}, timeout=deadline)
+        return self._told(job)
 
     async def state(
         self,
@@ -95,22 +222,9 @@ class Watcher:
         known: Resource | None = None,
         connection: Connection | None = None,
     ) -> Resource:
-        """How a job stands: the service's answer, or the last known state if there is none in time.
-
-        Args:
-            meta: The job's metadata, encoded.
-            deadline: Seconds to wait for the service.
-            known: What is known of a job that this watcher has never asked for.
-            connection: What the job's task brings; None: what is known of it already.
-        """
-        job = self._job(meta, known, connection)
-        if not self._is_settled(job):
-            if job.poll is None:
-                job.poll = asyncio.get_running_loop().create_future()
-                self._wanted.append(job)
-                self._gather()
-            await asyncio.wait({job.poll}, timeout=deadline)
-        return self._told(job)
+        """How a job stands. Arguments are as for `job` and `ask`."""
+        job = self.job(meta, known, connection)
+        return self.fresh(job) or await self.ask(job, deadline)
 
     async def follow(
         self, meta: bytes, tell: Callable[[Resource], None], connection: Connection | None = None
@@ -120,16 +234,15 @@ class Watcher:
         Args:
             meta: The job's metadata, encoded.
             tell: Called with each state that differs from the one before.
-            connection: As for `state`.
+            connection: As for `job`.
 
         Raises:
             Exception: what the connector raised time and again, if it is of a kind that no retry mends.
         """
         told: Resource | None = None
         while True:
-            job = self._job(meta, None, connection)
-            job.followed = True
-            resource = await self.state(meta)
+            job = self.job(meta, None, connection)
+            resource = self.fresh(job, within=0.5) or await self.ask(job)
             if resource != told:
                 tell(resource)
                 told = resource
@@ -142,39 +255,107 @@ class Watcher:
 
     def forget(self, meta: bytes) -> None:
         """Let the next question about a job reach the service."""
-        self._jobs.pop(meta, None)
+        job = self._jobs.pop(meta, None)
+        if job is not None:
+            job.due = None
+            if self._dropped is not None:
+                self._dropped(meta)
 
-    def _job(self, meta: bytes, known: Resource | None, connection: Connection | None) -> _Job:
-        job = self._jobs.pop(meta, None) or _Job(meta, time.monotonic(), known, connection or Connection())
-        if connection is not None:
-            job.connection = connection
-        self._jobs[meta] = job  # the last to be forgotten
-        while len(self._jobs) > _MOST_JOBS:
-            del self._jobs[next(iter(self._jobs))]
-        return job
+    def _sweep(self, now: float) -> None:
+        """Forget jobs for which nobody asks any more."""
+        if now - self._swept < _SWEEP and len(self._jobs) < _MOST_JOBS:
+            return
+        self._swept = now
+        oldest = now - _LINGER
+        asked = {job.meta: max(job.asked, job.since) for job in self._jobs.values() if job.poll is None}
+        if len(asked) >= _MOST_JOBS:
+            oldest = max(oldest, sorted(asked.values())[len(asked) // 4])
+        for meta in [meta for meta, last in asked.items() if last <= oldest]:
+            self.forget(meta)
 
-    def _is_settled(self, job: _Job) -> bool:
-        """Whether the service need not, or must not, be asked now."""
-        now = time.monotonic()
-        if job.known is not None and job.known.phase.is_terminal and job.answered is not None:
-            return True
-        if now < self._paused_until and job.poll is None:
-            return True
-        return job.answered is not None and now - job.answered < interval(now - job.since) / 2
-
-    def _told(self, job: _Job) -> Resource:
-        resource = job.known or Resource(Phase.QUEUED)
+    def _told(self, job: Watched) -> Resource:
+        resource = job.known or _UNKNOWN
         if job.error is None or resource.phase.is_terminal:
             return resource
         said = f"The last known state; {self.connector.name} cannot say more: {words(job.error)}"
         return replace(resource, message=f"{resource.message}\n{said}" if resource.message else said)
 
+    # -- looking up before it is asked for -----------------------------------------------------------------------------
+
+    def _plan(self, job: Watched, now: float) -> None:
+        """Have a job looked up shortly before it is likely to be asked for again."""
+        pace = job.pace(now)
+        due = job.asked + pace - min(_AHEAD * pace, _MOST_AHEAD)
+        if job.due is None or due < job.due - 0.1 * pace:
+            job.due = due
+            heapq.heappush(self._due, (due, next(self._numbers), job))
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if not self._due:
+            return
+        when = max(self._due[0][0], self._paused_until)
+        if self._timer is not None:
+            if self._timer.when() <= when + 0.01:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(when, self._look_up_due)
+
+    def _look_up_due(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        if now >= self._paused_until:
+            for job in self._take_due(now, 0):
+                self._want(job)
+            self._gather()
+        self._set_timer()
+
+    def _take_due(self, now: float, count: int) -> list[Watched]:
+        """Jobs that are due, and of those that soon will be as many as fill the last batch; `count` jobs are there already."""
+        found: list[Watched] = []
+        later: list[tuple[float, int, Watched]] = []
+        looked = 0
+        while self._due and looked < 4 * self._batch:
+            due, number, job = self._due[0]
+            is_full = (count + len(found)) % self._batch == 0 and count + len(found) > 0
+            if due > now and (is_full or due > now + _LONGEST):
+                break
+            heapq.heappop(self._due)
+            if due != job.due:
+                continue  # it has been planned anew, or is forgotten
+            if job.has_ended or job.poll is not None:
+                job.due = None
+                continue
+            pace = job.pace(now)
+            ahead = min(_AHEAD * pace, _MOST_AHEAD)
+            due = job.asked + pace - ahead
+            if due > now and (is_full or due - now > pace - ahead):
+                job.due = due
+                later.append((due, number, job))
+                looked += 1
+                continue
+            job.due = None
+            found.append(job)
+        for entry in later:
+            heapq.heappush(self._due, entry)
+        return found
+
     # -- asking --------------------------------------------------------------------------------------------------------
 
+    def _want(self, job: Watched) -> None:
+        job.poll, job.wanted = asyncio.get_running_loop().create_future(), time.monotonic()
+        self._wanted.append(job)
+
     def _gather(self) -> None:
-        if not self._gathering:
+        if not self._wanted or self._gathering:
+            return
+        if self._many:
             self._gathering = True
             self._start(self._ask())
+        else:
+            jobs, self._wanted = self._wanted, []
+            for job in jobs:
+                self._start(self._poll([job]))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -182,62 +363,48 @@ class Watcher:
         task.add_done_callback(self._tasks.discard)
 
     async def _ask(self) -> None:
-        many = self.connector.capabilities.batches_polls
-        if many:
-            await asyncio.sleep(self.limits.window)
+        await asyncio.sleep(self.limits.window)
         self._gathering = False
+        for job in self._take_due(time.monotonic(), len(self._wanted)):
+            self._want(job)
         jobs, self._wanted = self._wanted, []
-        if many:
-            jobs += self._nearly_due()
-        size = self.limits.batch if many else 1
         for group in _by_connection(jobs):
-            for start in range(0, len(group), size):
-                self._start(self._poll(group[start : start + size]))
-
-    def _nearly_due(self) -> list[_Job]:
-        """Jobs that would be asked for soon, and so may as well be asked for together with others."""
-        if time.monotonic() < self._paused_until:
-            return []
-        found = []
-        for job in self._jobs.values():
-            if job.followed and job.poll is None and not self._is_settled(job):
-                job.poll = asyncio.get_running_loop().create_future()
-                found.append(job)
-        return found
+            for start in range(0, len(group), self._batch):
+                self._start(self._poll(group[start : start + self._batch]))
 
     async def _turn(self) -> None:
         """Wait until one more call is within the rate."""
         now = time.monotonic()
         turn = max(now, self._next_turn, self._paused_until)
-        self._next_turn = turn + 1 / self.limits.rate
+        self._next_turn = turn + 1 / self._rate
         if turn > now:
             await asyncio.sleep(turn - now)
 
-    async def _poll(self, jobs: list[_Job]) -> None:
+    async def _poll(self, jobs: list[Watched]) -> None:
         try:
-            await self._turn()
-            with use_connection(jobs[0].connection):
-                if len(jobs) == 1:
-                    await self._poll_one(jobs[0])
-                else:
-                    await self._poll_many(jobs)
+            async with self._slots:
+                await self._turn()
+                with use_connection(jobs[0].connection):
+                    if len(jobs) == 1:
+                        await self._poll_one(jobs[0])
+                    else:
+                        await self._poll_many(jobs)
         finally:
             for job in jobs:
                 if job.poll is not None and not job.poll.done():
                     job.poll.set_result(None)
                 job.poll = None
 
-    async def _poll_one(self, job: _Job) -> None:
+    async def _poll_one(self, job: Watched) -> None:
         try:
-            meta = self.connector.metadata_type.decode(job.meta)
-            resource = await call(self.connector, "get", meta, deadline=self.limits.deadline)
+            resource = await call(self.connector, "get", job.decoded, deadline=self.limits.deadline)
             self._heard(job, resource)
         except Exception as error:  # whatever it is, it says nothing about the job
             self._not_heard(job, error)
 
-    async def _poll_many(self, jobs: list[_Job]) -> None:
+    async def _poll_many(self, jobs: list[Watched]) -> None:
         try:
-            metas = [self.connector.metadata_type.decode(job.meta) for job in jobs]
+            metas = [job.decoded for job in jobs]
             resources = list(await call(self.connector, "get_many", metas, deadline=self.limits.deadline))
             if len(resources) != len(jobs):
                 raise PermanentError(f"{self.connector.name} was asked for {len(jobs)} jobs and told {len(resources)}.")
@@ -253,15 +420,17 @@ class Watcher:
         for job, resource in zip(jobs, resources, strict=True):
             self._heard(job, resource)
 
-    def _heard(self, job: _Job, resource: Resource) -> None:
+    def _heard(self, job: Watched, resource: Resource) -> None:
         if resource.phase is Phase.UNDEFINED:
             # A control plane would take it for a failure.
             self._not_heard(job, TransientError(f"It names no phase. {resource.message or ''}".strip()))
             return
-        job.known, job.answered = resource, time.monotonic()
+        if resource != job.known:
+            job.known = resource  # and else the one before, of which callers may have kept the message
+        job.answered = time.monotonic()
         job.lost, job.error, job.refusals = None, None, 0
 
-    def _not_heard(self, job: _Job, error: Exception) -> None:
+    def _not_heard(self, job: Watched, error: Exception) -> None:
         now = time.monotonic()
         job.error = error
         job.lost = job.lost if job.lost is not None else now
@@ -278,13 +447,16 @@ class Watcher:
         else:
             logger.warning("%s cannot say how a job stands: %s", self.connector.name, words(error))
 
-    def _end(self, job: _Job, message: str) -> None:
+    def _end(self, job: Watched, message: str) -> None:
         job.known, job.answered = Resource(Phase.RETRYABLE_FAILED, message=message), time.monotonic()
 
 
-def _by_connection(jobs: list[_Job]) -> list[list[_Job]]:
+_UNKNOWN = Resource(Phase.QUEUED)
+
+
+def _by_connection(jobs: list[Watched]) -> list[list[Watched]]:
     """The jobs, together where they share a connection."""
-    groups: dict[tuple[object, ...], list[_Job]] = {}
+    groups: dict[tuple[object, ...], list[Watched]] = {}
     for job in jobs:
         groups.setdefault(job.connection.identity, []).append(job)
     return list(groups.values())

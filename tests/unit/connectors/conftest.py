@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hardpoint.connectors.journal import Journal, SQLiteJournal
+from hardpoint.connectors.journal import Journal
+from hardpoint.connectors.journal_sqlite import SQLiteJournal
 from tests.unit.connectors.vendor import Vendor, running_vendor
 
 

@@ -17,7 +17,8 @@ from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Phase
 from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.jobs import JobLimits, Jobs
-from hardpoint.connectors.journal import Journal, SQLiteJournal, open_journal
+from hardpoint.connectors.journal import Journal, open_journal
+from hardpoint.connectors.journal_sqlite import SQLiteJournal
 from hardpoint.connectors.pool import Threads
 from hardpoint.connectors.watch import WatchLimits
 from hardpoint.errors import PermanentError, TransientError, UserError
@@ -31,8 +32,10 @@ RATE = WatchLimits(rate=1000, deadline=5)
 class Desk:
     """A process of the service, with what its callers ask of it."""
 
-    def __init__(self, journal: Journal, vendor: Vendor, connector: AsyncConnectorBase[Any]) -> None:
-        self.jobs, self.vendor, self.connector = Jobs(journal, QUICK, RATE), vendor, connector
+    def __init__(
+        self, journal: Journal, vendor: Vendor, connector: AsyncConnectorBase[Any], limits: JobLimits = QUICK
+    ) -> None:
+        self.jobs, self.vendor, self.connector = Jobs(journal, limits, RATE), vendor, connector
 
     async def create(self, attempt: int = 0, deadline: float | None = None, node: str = "n0", **config: str) -> bytes:
         wanted = template(self.vendor, self.connector.task_type_name, **config)
@@ -46,7 +49,7 @@ class Desk:
 
     async def settle(self) -> None:
         """Wait for creations that go on."""
-        await asyncio.gather(*self.jobs._creating.values(), return_exceptions=True)
+        await self.jobs.drain()
 
 
 @pytest.fixture(params=[Plain, Finding, Idempotent])
@@ -113,8 +116,7 @@ async def test_a_lost_answer_leaves_one_job(journal: Journal, vendor: Vendor, ca
 async def test_a_later_attempt_adopts_a_job_whose_answer_was_lost(
     journal: Journal, vendor: Vendor, careful: AsyncConnectorBase[Any]
 ) -> None:
-    desk = Desk(journal, vendor, careful)
-    desk.jobs.limits = JobLimits(retry=0)
+    desk = Desk(journal, vendor, careful, JobLimits(retry=0))
     vendor.fail("POST", Fault(lost=True))
     vendor.fail("FIND", Fault(status=503))
     with pytest.raises(TransientError):

@@ -93,7 +93,7 @@ async def test_a_creation_behind_its_caller_has_it_too(journal: Journal, vendor:
     pending = await jobs.create_or_adopt(
         told, wanted(vendor), None, "p", metadata(), deadline=0.05, connection=of("given")
     )
-    await asyncio.gather(*jobs._creating.values())
+    await jobs.drain()
     assert told.heard == [("create", "given"), ("find", "given")]
     await jobs.cancel(told, pending, connection=of("given"))
     assert told.heard[-1] == ("delete", "given")

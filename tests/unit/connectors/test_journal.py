@@ -16,7 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hardpoint.connectors.journal import Entry, Journal, SQLiteJournal, new_holder, open_journal, retire_holder
+from hardpoint.connectors.holders import new_holder, retire_holder
+from hardpoint.connectors.journal import Entry, Journal, open_journal
+from hardpoint.connectors.journal_sqlite import SQLiteJournal
 from hardpoint.connectors.phases import Phase
 from hardpoint.errors import TransientError, UserError
 from hardpoint.settings import override
@@ -59,7 +61,7 @@ def test_a_job_on_its_way(journal: Journal) -> None:
     asked = journal.get("hp-1")
     assert asked is not None
     assert before - 1 < asked.created < time.time() + 1
-    assert replace(asked, created=0.0) == ENTRY
+    assert replace(asked, created=0.0, updated=0.0) == ENTRY
     assert journal.record("hp-1", b"\xffmeta")
     journal.note("hp-1", Phase.RUNNING, "at 10%")
     [running] = journal.of_meta("query_v0", b"\xffmeta")
@@ -165,7 +167,8 @@ def test_of_many_who_want_a_lease_at_once_one_gets_it(place: str) -> None:
 
 WRITER = """
 import sys
-from hardpoint.connectors.journal import Entry, new_holder, open_journal
+from hardpoint.connectors.holders import new_holder
+from hardpoint.connectors.journal import Entry, open_journal
 journal = open_journal(sys.argv[1])
 journal.acquire("node", new_holder(), 3600)
 number = 0

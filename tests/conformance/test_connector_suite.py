@@ -1,31 +1,115 @@
-"""The suites for connectors, on a connector that is as it should be."""
+"""The suites for connectors: one that is as it should be passes, and each that is wrong in one way is noticed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
 from typing import Any
 
 import pytest
 
-from hardpoint.testing import ConnectorConformance
-from tests.unit.testing.lake import STATES, WORDS, FakeLake, LakeConnector, LakeJob, running_lake
+from hardpoint.connectors.jobs import JobLimits
+from hardpoint.testing.saboteur import Lost
+from tests.unit.testing import mutants
+from tests.unit.testing.lake import LakeConnector
+from tests.unit.testing.lake_suite import LakeSuite
 
 
-class TestLake(ConnectorConformance):
-    secrets = ("lake_token",)
-    states = STATES
-    failure_says = WORDS
+class TestLake(LakeSuite):
+    pass
 
-    @pytest.fixture
-    def vendor(self) -> Iterator[FakeLake]:
-        with running_lake() as lake:
-            yield lake
 
-    def connector(self, url: str) -> LakeConnector:
-        return LakeConnector(url=url)
+# A wrong connector, the test that notices, with its arguments, and what it says then.
+NOTICED: list[tuple[type[LakeConnector], str, dict[str, Any], str]] = [
+    (mutants.CreatesTwo, "create_starts_one_job", {}, "There should be one job, but there are 2"),
+    (mutants.IgnoresTheKey, "create_is_idempotent", {}, "A second create with the same key gave another job"),
+    (mutants.ForgetsTheAttempt, "later_attempts_begin_anew_after_a_failure", {}, "was given the job that has failed"),
+    (
+        mutants.TakesSuccessForAFailure,
+        "later_attempts_adopt_what_runs_or_has_succeeded",
+        {},
+        "that has succeeded",
+    ),
+    (
+        mutants.CannotBeFoundAgain,
+        "lost_response_leaves_one_job",
+        {},
+        "should be one job",
+    ),
+    (
+        mutants.CannotBeFoundAgain,
+        "any_request_of_a_create_may_get_lost",
+        {"fault": Lost()},
+        "should be one job",
+    ),
+    (
+        mutants.CannotBeFoundAgain,
+        "restart_while_creating_leaves_one_job",
+        {"after": True},
+        "should be one job",
+    ),
+    (mutants.FindsOnlyWhatRuns, "find_gives_the_job_of_a_key", {}, "The job that has ended was not found"),
+    (mutants.FindsAnything, "find_gives_the_job_of_a_key", {}, "under a key that none has"),
+    (mutants.RemembersJobs, "restart_between_calls_finds_the_job_again", {}, "Another process does not know the job"),
+    (mutants.ChangesItsInput, "create_is_idempotent", {}, "has changed the task"),
+    (mutants.TakesWaitingForRunning, "states_have_their_phases", {}, "WAITING should be QUEUED"),
+    (mutants.RaisesOnUnknownStates, "unknown_state_is_told_and_fails_nothing", {}, "What is HARDPOINT_UNHEARD_OF"),
+    (
+        mutants.FailsOnUnknownStates,
+        "unknown_state_is_told_and_fails_nothing",
+        {},
+        "It is FAILED by a state that nobody knows",
+    ),
+    (mutants.LogsUnknownStatesAlways, "unknown_state_is_told_and_fails_nothing", {}, "logged once"),
+    (mutants.HasOtherOutputs, "success_gives_the_declared_outputs", {}, "assert {'count'} == {'rows'}"),
+    (mutants.HasOutputsOfAnotherType, "success_gives_the_declared_outputs", {}, "Expected value of type int"),
+    (mutants.IsSilentOnFailure, "failure_says_why", {}, "own words are missing"),
+    (mutants.WaitsForVanishedJobs, "vanished_job_has_ended", {}, "That a job is gone is certain"),
+    (mutants.AnswersInAnyOrder, "many_are_asked_for_at_once", {}, "does not say, in order"),
+    (mutants.AsksOneByOne, "many_are_asked_for_at_once", {}, "made 6 requests for 6 jobs"),
+    (mutants.LosesOneOfMany, "one_of_many_has_vanished", {}, "The job that has vanished"),
+    (mutants.HasStrictMetas, "metas_travel", {}, "of_a_later_release"),
+    (mutants.PromisesTooMuch, "promises_are_kept", {}, "logs and get_logs do not agree"),
+    (mutants.PromisesTooLittle, "promises_are_kept", {}, "batches_polls and get_many do not agree"),
+    (mutants.BlocksTheLoop, "loop_is_not_blocked", {}, "blocked the event loop"),
+    (mutants.BlocksTheLoopToCreate, "loop_is_not_blocked", {}, "blocked the event loop|The caller waited"),
+    (mutants.BlocksTheLoopToCreate, "slow_create_is_answered_in_time", {}, "blocked the event loop|The caller waited"),
+    (mutants.ForgetsRetryAfter, "busy_service_is_left_alone", {}, "asked again after 0.5"),
+    (mutants.AsksAgainAtOnce, "busy_service_is_left_alone", {}, "asked again after 0.0"),
+    (mutants.TakesIllnessForRefusal, "unavailable_service_is_waited_for", {}, "is being repaired"),
+    (mutants.TakesBrokenForWrong, "broken_connection_is_waited_for", {}, "does not answer"),
+    (mutants.TakesRefusalForIllness, "refused_credential_is_told", {}, "is refused"),
+    (mutants.TakesWrongForIllness, "invalid_task_is_told", {}, "makes no sense"),
+    (mutants.SwallowsWords, "invalid_task_is_told", {}, "Actual message: 'Bad request'"),
+    (mutants.EndsNothing, "cancel_before_it_is_created", {}, "but it is alive"),
+    (mutants.EndsOnlyWhatRuns, "cancel_in_any_state", {}, "but it is alive"),
+    (mutants.ComplainsOfTheEnded, "cancel_while_it_runs_twice", {}, "It has ended"),
+    (mutants.ComplainsOfTheEnded, "cancel_after_it_has_ended", {"ok": True}, "It has ended"),
+    (mutants.ComplainsOfTheVanished, "cancel_after_it_has_vanished", {}, "There is no job"),
+    (mutants.SaysThatItHasEnded, "cancel_that_fails_is_told", {}, "DID NOT RAISE"),
+    (mutants.LeaksInMetas, "secrets_are_seen_nowhere", {}, "in metadata, the journal"),
+    (mutants.LeaksInMessages, "secrets_are_seen_nowhere", {}, "in messages"),
+    (mutants.LeaksInLogs, "secrets_are_seen_nowhere", {}, "in logs"),
+]
 
-    def task(self) -> LakeJob:
-        return LakeJob("count", rows=7)
 
-    def check_outputs(self, values: Mapping[str, Any]) -> None:
-        assert values == {"rows": 7}
+class TestWrongConnectors(LakeSuite):
+    vars().update(dict.fromkeys(name for name in dir(LakeSuite) if name.startswith("test_")))
+    patience = 1.0
+    limits = JobLimits(create=5, call=5, retry=2, lease=0.6)
+
+    @pytest.mark.parametrize(
+        ("mutant", "check", "arguments", "says"), NOTICED, ids=[f"{row[0].__name__}-{row[1]}" for row in NOTICED]
+    )
+    def test_is_noticed(
+        self,
+        mutant: type[LakeConnector],
+        check: str,
+        arguments: dict[str, Any],
+        says: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        self.made_by = mutant
+        test = getattr(LakeSuite, f"test_{check}")
+        given = {"caplog": caplog} if "caplog" in inspect.signature(test).parameters else {}
+        with pytest.raises((Exception, pytest.fail.Exception), match=says):
+            test(self, **arguments, **given)

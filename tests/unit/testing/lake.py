@@ -161,6 +161,7 @@ class LakeConnector(AsyncConnectorBase[LakeMeta]):
     url: str = ""
     told: set[str] = field(default_factory=set)
 
+    timeout = 10.0
     name = "Lake Connector"
     task_type_name = "lake_job"
     metadata_type = LakeMeta
@@ -170,7 +171,7 @@ class LakeConnector(AsyncConnectorBase[LakeMeta]):
         super().__init__()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        client = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        client = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=self.timeout)
         try:
             headers = {"Authorization": f"Bearer {connection().secret('lake_token')}"}
             client.request(method, path, json.dumps(body) if body is not None else None, headers)

@@ -24,14 +24,16 @@ class JobsAreEnded(JobsConformance):
         await self.reached(held)
         await desk.cancel(meta)
         held.release()
-        [job] = self.made()
+        job = self.the_job()
         await self.dead(job)
         assert (await desk.ended(meta)).phase.is_failure
 
     @at_a_desk
     async def test_cancel_in_any_state(self, desk: Desk) -> None:
         self.promised(desk, "cancels")
-        for number, raw in enumerate(raw for raw, phase in self.states.items() if not phase.is_terminal):
+        alive = [raw for raw, phase in self.states.items() if not phase.is_terminal]
+        assert alive, "Name the service's states."
+        for number, raw in enumerate(alive):
             meta = await desk.create(f"cancel-{number}")
             job = self.made()[-1]
             self.service.say(job, raw)
@@ -42,7 +44,7 @@ class JobsAreEnded(JobsConformance):
     async def test_cancel_while_it_runs_twice(self, desk: Desk) -> None:
         self.promised(desk, "cancels")
         meta = await desk.create()
-        [job] = self.made()
+        job = self.the_job()
         await desk.cancel(meta)
         await self.dead(job)
         await desk.cancel(meta)
@@ -52,7 +54,7 @@ class JobsAreEnded(JobsConformance):
     @at_a_desk
     async def test_cancel_after_it_has_ended(self, desk: Desk, ok: bool) -> None:
         meta = await desk.create()
-        self.service.end(self.made()[0], ok)
+        self.service.end(self.the_job(), ok)
         ended = await desk.ended(meta)
         await desk.cancel(meta)
         assert (await desk.get(meta)).phase is ended.phase
@@ -60,16 +62,16 @@ class JobsAreEnded(JobsConformance):
     @at_a_desk
     async def test_cancel_after_it_has_vanished(self, desk: Desk) -> None:
         meta = await desk.create()
-        self.service.forget(self.made()[0])
+        self.service.forget(self.the_job())
         await desk.cancel(meta)
-        assert not self.service.alive(self.made()[0])
+        assert not self.service.alive(self.the_job())
 
     @at_a_desk
     async def test_cancel_that_fails_is_told(self, desk: Desk) -> None:
         """A job that may still run is not said to have ended."""
         self.promised(desk, "cancels")
         meta = await desk.create()
-        [job] = self.made()
+        job = self.the_job()
         self.saboteur.fail(Reset(), times=None)
         with pytest.raises((TransientError, OSError)):
             await desk.cancel(meta)

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.phases import Phase
 from hardpoint.connectors.pool import call
 from hardpoint.testing.connectors.desk import Desk, JobsConformance, at_a_desk
@@ -21,21 +20,19 @@ class JobsAreCreatedOnce(JobsConformance):
     @at_a_desk
     async def test_create_starts_one_job(self, desk: Desk) -> None:
         meta = await desk.create()
-        [job] = self.made()
-        assert self.service.alive(job)
+        job = self.the_job()
+        assert self.service.alive(job), f"The job {job} does not run."
         assert not (await desk.state(meta)).phase.is_terminal
 
     @at_a_desk
     async def test_create_is_idempotent(self, desk: Desk) -> None:
         """The same key twice, one after the other and side by side, is one job."""
         self.promised(desk, "idempotent_create")
-        first = await desk.create_directly(f"hp-twice-{self.execution}-{self.execution}")
-        assert await desk.create_directly(f"hp-twice-{self.execution}-{self.execution}") == first
-        assert len(self.made()) == 1
-        crowd = await asyncio.gather(
-            *(desk.create_directly(f"hp-crowd-{self.execution}-{self.execution}") for _ in range(4))
-        )
-        assert len(set(crowd)) == 1
+        first = await desk.create_directly("n0")
+        assert await desk.create_directly("n0") == first, "A second create with the same key gave another job."
+        self.the_job()
+        crowd = await asyncio.gather(*(desk.create_directly("n1") for _ in range(4)))
+        assert len(set(crowd)) == 1, "Creates with one key at the same time gave several jobs."
         assert len(self.made()) == 2
 
     @at_a_desk
@@ -43,25 +40,24 @@ class JobsAreCreatedOnce(JobsConformance):
         other = self.another()
         metas = await asyncio.gather(*(each.create() for each in (desk, other, desk, other)))
         assert len(set(metas)) == 1
-        assert len(self.made()) == 1
+        self.the_job()
 
     @at_a_desk
     async def test_later_attempts_adopt_what_runs_or_has_succeeded(self, desk: Desk) -> None:
         meta = await desk.create(attempt=0)
-        assert await desk.create(attempt=1) == meta
-        [job] = self.made()
-        self.service.end(job)
+        assert await desk.create(attempt=1) == meta, "A later attempt did not adopt the job that runs."
+        self.service.end(self.the_job())
         await desk.ended(meta)
-        assert await desk.create(attempt=2) == meta
-        assert self.made() == [job]
+        assert await desk.create(attempt=2) == meta, "A later attempt did not adopt the job that has succeeded."
+        self.the_job()
 
     @at_a_desk
     async def test_later_attempts_begin_anew_after_a_failure(self, desk: Desk) -> None:
         meta = await desk.create(attempt=0)
-        self.service.end(self.made()[0], ok=False)
+        self.service.end(self.the_job(), ok=False)
         await desk.ended(meta)
         again = await desk.create(attempt=1)
-        assert again != meta
+        assert again != meta, "A later attempt was given the job that has failed."
         assert len(self.made()) == 2
         assert not (await desk.state(again)).phase.is_terminal
 
@@ -69,7 +65,7 @@ class JobsAreCreatedOnce(JobsConformance):
     async def test_lost_response_leaves_one_job(self, desk: Desk) -> None:
         self.saboteur.fail(Lost(), self.grew())
         meta = await desk.create()
-        [job] = self.made()
+        job = self.the_job()
         self.service.end(job)
         assert (await desk.ended(meta)).phase is Phase.SUCCEEDED
 
@@ -93,18 +89,18 @@ class JobsAreCreatedOnce(JobsConformance):
     async def test_find_gives_the_job_of_a_key(self, desk: Desk) -> None:
         self.promised(desk, "finds_by_key")
         meta = await desk.create()
-        owner = JobOwner.of(self.metadata("n0", 0), self.prefix("n0", 0))
+        owner = self.owner()
         template, _ = self.prepared(self.prefix("n0", 0))
 
         async def find(key: str) -> bytes | None:
             found = await call(desk.connector, "find", key, template)
             return None if found is None else bytes(found.encode())
 
-        assert await find(owner.idempotency_key) == meta
-        assert await find(owner.next().idempotency_key) is None
-        self.service.end(self.made()[0])
+        assert await find(owner.idempotency_key) == meta, "The job that runs was not found."
+        assert await find(owner.next().idempotency_key) is None, "A job was found under a key that none has."
+        self.service.end(self.the_job())
         await desk.ended(meta)
-        assert await find(owner.idempotency_key) == meta
+        assert await find(owner.idempotency_key) == meta, "The job that has ended was not found."
 
     # -- restarts ------------------------------------------------------------------------------------------------------
 
@@ -131,22 +127,22 @@ class JobsAreCreatedOnce(JobsConformance):
     @at_a_desk
     async def _goes_on(self, desk: Desk) -> None:
         meta = await desk.create()
-        [job] = self.made()
+        job = self.the_job()
         assert await desk.create(attempt=1) == meta
         self.service.end(job)
         assert (await desk.ended(meta)).phase is Phase.SUCCEEDED
-        assert self.made() == [job]
+        self.the_job()
 
     @at_a_desk
     async def test_restart_between_calls_finds_the_job_again(self, desk: Desk) -> None:
         meta = await desk.create()
-        [job] = self.made()
-        assert not (await self.another().state(meta)).phase.is_terminal
+        job = self.the_job()
+        assert not (await self.another().state(meta)).phase.is_terminal, "Another process does not know the job."
         assert await self.another().create() == meta
         self.service.end(job)
         assert (await self.another().ended(meta)).phase is Phase.SUCCEEDED
         await self.another().cancel(meta)
-        assert self.made() == [job]
+        self.the_job()
 
 
 async def _thaw(task: asyncio.Task[bytes], frozen: Desk) -> None:

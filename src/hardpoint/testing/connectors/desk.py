@@ -28,9 +28,6 @@ __all__ = ["Desk", "JobsConformance", "at_a_desk"]
 P = ParamSpec("P")
 S = TypeVar("S", bound="JobsConformance")
 
-_LIMITS = JobLimits(create=30, call=15, retry=20, lease=0.6)
-_WATCH = WatchLimits(rate=1000, deadline=15)
-
 
 class Desk:
     """One process that looks after jobs: a connector of its own, and a journal that it shares with the test's other desks.
@@ -44,7 +41,7 @@ class Desk:
         self.connector: AsyncConnectorBase[Any] = suite.connected()
         self.journal = open_journal(suite.folder / "jobs.sqlite")
         suite.stack.callback(self.journal.close)
-        self.jobs = Jobs(self.journal, _LIMITS, _WATCH)
+        self.jobs = Jobs(self.journal, suite.limits, suite.watch_limits)
 
     async def create(self, node: str = "n0", attempt: int = 0, deadline: float | None = None) -> bytes:
         """Have the kernel create or adopt the job of a node: its metadata."""
@@ -53,9 +50,9 @@ class Desk:
         metadata = self.suite.metadata(node, attempt)
         return await self.jobs.create_or_adopt(self.connector, template, inputs, prefix, metadata, deadline)
 
-    async def create_directly(self, key: str) -> bytes:
-        """Have the connector create a job, the way the kernel does it: the same call each time, for the same key."""
-        prefix, metadata = self.suite.prefix(key, 0), self.suite.metadata(key, 0)
+    async def create_directly(self, node: str) -> bytes:
+        """Have the connector create the job of a node, the way the kernel does it: the same call each time."""
+        prefix, metadata, owner = self.suite.prefix(node, 0), self.suite.metadata(node, 0), self.suite.owner(node)
         template, inputs = self.suite.prepared(prefix)
         before = template.SerializeToString(deterministic=True), inputs.SerializeToString(deterministic=True)
         try:
@@ -66,11 +63,11 @@ class Desk:
                 output_prefix=prefix,
                 inputs=inputs,
                 task_execution_metadata=metadata,
-                idempotency_key=key,
-                tags=JobOwner.of(metadata, prefix).tags,
+                idempotency_key=owner.idempotency_key,
+                tags=owner.tags,
             )
         except JobExistsError as error:
-            meta = error.meta or await call(self.connector, "find", key, template)
+            meta = error.meta or await call(self.connector, "find", owner.idempotency_key, template)
         after = template.SerializeToString(deterministic=True), inputs.SerializeToString(deterministic=True)
         assert after == before, "The connector has changed the task, or its inputs."
         return bytes(meta.encode())
@@ -133,11 +130,15 @@ class JobsConformance(ServiceConformance):
         states: The states that the service may name, with their phases: the connector's own table.
         unknown: A state that it does not have.
         failure_says: What the service says of a job that `Vendor.end` lets fail.
+        limits: How long the kernel lets things take.
+        watch_limits: How it asks for states.
     """
 
     states: ClassVar[Mapping[str, Phase]] = {}
     unknown: ClassVar[str] = "HARDPOINT_UNHEARD_OF"
     failure_says: ClassVar[str] = ""
+    limits: ClassVar[JobLimits] = JobLimits(create=30, call=15, retry=20, lease=0.6)
+    watch_limits: ClassVar[WatchLimits] = WatchLimits(rate=1000, deadline=15)
     service: Vendor
 
     @pytest.fixture(autouse=True)
@@ -154,6 +155,12 @@ class JobsConformance(ServiceConformance):
         """The jobs that this test has had created, in order."""
         return list(self.service.created())[self._before :]
 
+    def the_job(self) -> str:
+        """The one job that this test has had created."""
+        made = self.made()
+        assert len(made) == 1, f"There should be one job, but there are {len(made)}: {', '.join(made)}."
+        return made[0]
+
     def grew(self) -> Callable[[Request], bool]:
         """Whether the service has created a job since now."""
         before = len(self.service.created())
@@ -162,6 +169,10 @@ class JobsConformance(ServiceConformance):
     def prefix(self, node: str, attempt: int) -> str:
         """Where an attempt writes its outputs."""
         return str(self.folder / node / str(attempt))
+
+    def owner(self, node: str = "n0") -> JobOwner:
+        """Who has the first job of a node created."""
+        return JobOwner.of(self.metadata(node, 0), self.prefix(node, 0))
 
     def promised(self, desk: Desk, capability: str) -> None:
         """A connector that does not promise this has a gap here.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from hardpoint.connectors.errors import explain
 from hardpoint.connectors.pool import call, guard_loop
 from hardpoint.connectors.resource import MetaError
 from hardpoint.testing.connectors.desk import Desk, JobsConformance, at_a_desk
-from hardpoint.testing.connectors.service import BLOCKED, SLOW
+from hardpoint.testing.connectors.service import BLOCKED, SLOW, logged
 from hardpoint.testing.saboteur import Slow
 
 __all__ = ["PromisesAreKept"]
@@ -63,7 +62,7 @@ class PromisesAreKept(JobsConformance):
             assert await call(connector, "estimate", template, inputs=inputs) is not None
             assert self.made() == []
         meta = connector.metadata_type.decode(await desk.create())
-        self.service.end(self.made()[0])
+        self.service.end(self.the_job())
         if can.logs:
             logs = await call(connector, "get_logs", meta)
             assert ([part async for part in logs] if hasattr(logs, "__aiter__") else [logs]) != []
@@ -76,22 +75,18 @@ class PromisesAreKept(JobsConformance):
         await desk.create("first")  # what is imported then is imported only once
         meta = desk.connector.metadata_type.decode(await desk.create("second"))
         await call(desk.connector, "get", meta)
-        methods: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
-            "create": lambda: desk.create_directly(f"hp-slow-{self.execution}-{self.execution}"),
-            "get": lambda: call(desk.connector, "get", meta),
-        }
-        if desk.connector.capabilities.batches_polls:
-            methods["get_many"] = lambda: call(desk.connector, "get_many", [meta, meta])
-        if desk.connector.capabilities.finds_by_key:
-            methods["find"] = lambda: call(
-                desk.connector, "find", f"hp-slow-{self.execution}-{self.execution}", self.template()
-            )
-        methods["delete"] = lambda: call(desk.connector, "delete", meta)
+        can, key = desk.connector.capabilities, self.owner("slow").idempotency_key
+        calls = [desk.create_directly("slow"), call(desk.connector, "get", meta)]
+        if can.batches_polls:
+            calls.append(call(desk.connector, "get_many", [meta, meta]))
+        if can.finds_by_key:
+            calls.append(call(desk.connector, "find", key, self.template()))
         with guard_loop(BLOCKED):
-            for method in methods.values():
-                self.saboteur.fail(Slow(SLOW))
-                await method()
-                self.saboteur.heal()
+            self.saboteur.fail(Slow(SLOW), times=len(calls))
+            await asyncio.gather(*calls)
+            self.saboteur.heal()
+            self.saboteur.fail(Slow(SLOW))
+            await call(desk.connector, "delete", meta)
 
     @at_a_desk
     async def test_secrets_are_seen_nowhere(self, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -99,20 +94,22 @@ class PromisesAreKept(JobsConformance):
         caplog.set_level(logging.INFO)
         for package in ("hardpoint", type(desk.connector).__module__.partition(".")[0]):
             caplog.set_level(logging.DEBUG, package)
-        told = [str(self.template())]
+        told = {"the template": str(self.template()), "messages": ""}
         for number, ok in enumerate((True, False)):
             meta = await desk.create(f"life-{number}")
-            told.append(str(await desk.get(meta)))
+            told["metadata"] = meta.decode()
+            told["messages"] += str(await desk.get(meta))
             self.service.end(self.made()[-1], ok)
-            told.extend((meta.decode(), str(await desk.ended(meta))))
+            told["messages"] += str(await desk.ended(meta))
         meta = await desk.create("refused")
         self.refuse()
         with pytest.raises(Exception) as caught:
             await desk.create("refused-at-once")
-        told.append(explain(caught.value, "create a job", where=desk.connector.name)[1])
-        told.append(str(await desk.state(meta)))
+        told["errors"] = explain(caught.value, "create a job", where=desk.connector.name)[1]
+        told["messages"] += str(await desk.state(meta))
         self.saboteur.heal()
         await desk.cancel(meta)
-        told += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
-        told += [file.read_bytes().decode(errors="replace") for file in self.folder.glob("jobs.sqlite*")]
-        assert self.seen("\n".join(told)) == []
+        told["logs"] = logged(caplog)
+        files = self.folder.glob("jobs.sqlite*")
+        told["the journal"] = "".join(file.read_bytes().decode(errors="replace") for file in files)
+        self.unseen(told)

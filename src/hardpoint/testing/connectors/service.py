@@ -27,7 +27,7 @@ from hardpoint.testing.gaps import Conformance
 from hardpoint.testing.saboteur import Answer, Saboteur, sabotage
 from hardpoint.testing.shims import CANARY
 
-__all__ = ["BLOCKED", "FEW", "SLOW", "Service", "ServiceConformance", "Vendor", "pause_of"]
+__all__ = ["BLOCKED", "FEW", "SLOW", "Service", "ServiceConformance", "Vendor", "logged", "pause_of"]
 
 FEW = 6
 """Requests that a call may make before it accepts that a credential, or a task, is refused."""
@@ -181,9 +181,15 @@ class ServiceConformance(Conformance):
         assert set(found) == declared
         self.check_outputs({name: task.interface.output_codecs[name].decode(found[name]) for name in found})
 
-    def seen(self, told: str) -> list[str]:
-        """The words that should not have been seen."""
-        return [word for word in (CANARY, *self.canaries) if word in told]
+    def unseen(self, told: Mapping[str, str]) -> None:
+        """No secret is in these texts, by where they come from."""
+        where = [place for place, text in told.items() if any(word in text for word in (CANARY, *self.canaries))]
+        assert where == [], f"A secret is in {', '.join(where)}."
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """What has been logged, with tracebacks."""
+    return "\n".join(f"{record.getMessage()} {record.exc_text}" for record in caplog.records)
 
 
 def pause_of(answer: Answer) -> float:

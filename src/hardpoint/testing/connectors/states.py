@@ -35,12 +35,12 @@ class StatesAreTold(JobsConformance):
     @at_a_desk
     async def test_unknown_state_is_told_and_fails_nothing(self, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
         meta = await desk.create()
-        self.service.say(self.made()[0], self.unknown)
+        self.service.say(self.the_job(), self.unknown)
         for _ in range(3):
             resource = await desk.get(meta)
-            assert not resource.phase.is_terminal
+            assert not resource.phase.is_terminal, f"It is {resource.phase.name} by a state that nobody knows."
             assert resource.phase is not Phase.UNDEFINED
-            assert self.unknown in (resource.message or "")
+            assert self.unknown in (resource.message or ""), "The message does not name the state."
         logged = [record for record in caplog.records if self.unknown in record.getMessage()]
         assert len(logged) == 1, "It should be logged once, not with each poll."
 
@@ -48,7 +48,7 @@ class StatesAreTold(JobsConformance):
     async def test_success_gives_the_declared_outputs(self, desk: Desk) -> None:
         meta = await desk.create()
         assert (await desk.state(meta)).outputs is None
-        self.service.end(self.made()[0])
+        self.service.end(self.the_job())
         resource = await desk.ended(meta)
         assert resource.phase is Phase.SUCCEEDED, resource.message
         await asyncio.to_thread(self.checked, resource, self.prefix("n0", 0))
@@ -57,16 +57,16 @@ class StatesAreTold(JobsConformance):
     async def test_failure_says_why(self, desk: Desk) -> None:
         assert self.failure_says, "Name what the service says of a job that fails."
         meta = await desk.create()
-        self.service.end(self.made()[0], ok=False)
+        self.service.end(self.the_job(), ok=False)
         resource = await desk.ended(meta)
         assert resource.phase in (Phase.FAILED, Phase.RETRYABLE_FAILED)
-        assert self.failure_says in (resource.message or "")
+        assert self.failure_says in (resource.message or ""), "The service's own words are missing."
         assert resource.outputs is None
 
     @at_a_desk
     async def test_vanished_job_has_ended(self, desk: Desk) -> None:
         meta = await desk.create()
-        self.service.forget(self.made()[0])
+        self.service.forget(self.the_job())
         resource = await desk.state(meta)
         assert resource.phase.is_failure, "That a job is gone is certain: it is told at once."
         assert resource.message
@@ -88,10 +88,11 @@ class StatesAreTold(JobsConformance):
         together = list(await call(desk.connector, "get_many", decoded))
         asked = len(self.saboteur.requests) - began
         alone = [await call(desk.connector, "get", meta) for meta in decoded]
-        assert [_facts(resource) for resource in together] == [_facts(resource) for resource in alone]
+        answers = [_facts(resource) for resource in together]
+        assert answers == [_facts(resource) for resource in alone], "get_many does not say, in order, what get says."
         assert together[3].message == alone[3].message
         if isinstance(self.saboteur, HttpSaboteur):
-            assert asked < len(decoded)
+            assert asked < len(decoded), f"get_many made {asked} requests for {len(decoded)} jobs."
 
     @at_a_desk
     async def test_one_of_many_has_vanished(self, desk: Desk) -> None:
@@ -99,7 +100,8 @@ class StatesAreTold(JobsConformance):
         metas = [await desk.create(f"many-{number}") for number in range(3)]
         self.service.forget(self.made()[1])
         states = await asyncio.gather(*(desk.state(meta) for meta in metas))
-        assert [state.phase.is_failure for state in states] == [False, True, False]
+        ended = [state.phase.is_failure for state in states]
+        assert ended == [False, True, False], "The job that has vanished, and no other, should have ended."
 
 
 def _facts(resource: Resource) -> tuple[Phase, list[Any]]:

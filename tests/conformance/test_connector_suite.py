@@ -10,8 +10,7 @@ import pytest
 from hardpoint.connectors.jobs import JobLimits
 from hardpoint.testing.saboteur import Lost
 from tests.unit.testing import mutants
-from tests.unit.testing.lake import LakeConnector
-from tests.unit.testing.lake_suite import LakeSuite
+from tests.unit.testing.lake_suite import LakeAnswersSuite, LakeSuite
 
 
 class TestLake(LakeSuite):
@@ -19,7 +18,7 @@ class TestLake(LakeSuite):
 
 
 # A wrong connector, the test that notices, with its arguments, and what it says then.
-NOTICED: list[tuple[type[LakeConnector], str, dict[str, Any], str]] = [
+NOTICED: list[tuple[type[Any], str, dict[str, Any], str]] = [
     (mutants.CreatesTwo, "create_starts_one_job", {}, "There should be one job, but there are 2"),
     (mutants.IgnoresTheKey, "create_is_idempotent", {}, "A second create with the same key gave another job"),
     (mutants.ForgetsTheAttempt, "later_attempts_begin_anew_after_a_failure", {}, "was given the job that has failed"),
@@ -39,7 +38,7 @@ NOTICED: list[tuple[type[LakeConnector], str, dict[str, Any], str]] = [
         mutants.CannotBeFoundAgain,
         "any_request_of_a_create_may_get_lost",
         {"fault": Lost()},
-        "should be one job",
+        "was request 0 of",
     ),
     (
         mutants.CannotBeFoundAgain,
@@ -92,24 +91,60 @@ NOTICED: list[tuple[type[LakeConnector], str, dict[str, Any], str]] = [
 ]
 
 
+class TestLakeAnswers(LakeAnswersSuite):
+    pass
+
+
+NOTICED_OF_ANSWERS: list[tuple[type[Any], str, dict[str, Any], str]] = [
+    (mutants.AnswersOtherwise, "work_is_done", {}, "assert {'count'} == {'rows'}"),
+    (mutants.FailsQuietly, "work_is_done", {}, "It did not work out"),
+    (mutants.AnswersForgettingRetryAfter, "busy_service_is_told", {}, "None"),
+    (mutants.AnswersAskingAgain, "busy_service_is_told", {}, "asked again before"),
+    (mutants.AnswersWithAnyError, "unavailable_service_is_told", {"fault": "unavailable"}, "It broke"),
+    (mutants.AnswersWithAnyError, "unavailable_service_is_told", {"fault": "reset"}, "It broke"),
+    (mutants.AnswersWithAnyError, "unavailable_service_is_told", {"fault": "lost"}, "It broke"),
+    (mutants.AnswersPatiently, "slow_service_is_told", {}, "It waited"),
+    (mutants.AnswersWithAnyError, "refused_credential_is_told", {}, "It broke"),
+    (mutants.AnswersWithAnyError, "invalid_task_is_told", {}, "It broke"),
+    (mutants.AnswersBlocking, "loop_is_not_blocked", {}, "blocked the event loop"),
+    (mutants.AnswersLeaking, "secrets_are_seen_nowhere", {}, "in the answer"),
+]
+
+
+def _ids(rows: list[tuple[type[Any], str, dict[str, Any], str]]) -> list[str]:
+    return [f"{row[0].__name__}-{row[1]}" for row in rows]
+
+
+def _names(suite: type[Any]) -> dict[str, None]:
+    """The tests of a suite, as names that pytest does not collect."""
+    return dict.fromkeys(name for name in dir(suite) if name.startswith("test_"))
+
+
+def _is_noticed(test: Any, suite: Any, arguments: dict[str, Any], says: str, caplog: pytest.LogCaptureFixture) -> None:
+    given = {"caplog": caplog} if "caplog" in inspect.signature(test).parameters else {}
+    with pytest.raises((Exception, pytest.fail.Exception), match=says):
+        test(suite, **arguments, **given)
+
+
 class TestWrongConnectors(LakeSuite):
-    vars().update(dict.fromkeys(name for name in dir(LakeSuite) if name.startswith("test_")))
+    vars().update(_names(LakeSuite))
     patience = 1.0
     limits = JobLimits(create=5, call=5, retry=2, lease=0.6)
 
-    @pytest.mark.parametrize(
-        ("mutant", "check", "arguments", "says"), NOTICED, ids=[f"{row[0].__name__}-{row[1]}" for row in NOTICED]
-    )
+    @pytest.mark.parametrize(("mutant", "check", "arguments", "says"), NOTICED, ids=_ids(NOTICED))
     def test_is_noticed(
-        self,
-        mutant: type[LakeConnector],
-        check: str,
-        arguments: dict[str, Any],
-        says: str,
-        caplog: pytest.LogCaptureFixture,
+        self, mutant: type[Any], check: str, arguments: dict[str, Any], says: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         self.made_by = mutant
-        test = getattr(LakeSuite, f"test_{check}")
-        given = {"caplog": caplog} if "caplog" in inspect.signature(test).parameters else {}
-        with pytest.raises((Exception, pytest.fail.Exception), match=says):
-            test(self, **arguments, **given)
+        _is_noticed(getattr(LakeSuite, f"test_{check}"), self, arguments, says, caplog)
+
+
+class TestWrongAnswers(LakeAnswersSuite):
+    vars().update(_names(LakeAnswersSuite))
+
+    @pytest.mark.parametrize(("mutant", "check", "arguments", "says"), NOTICED_OF_ANSWERS, ids=_ids(NOTICED_OF_ANSWERS))
+    def test_is_noticed(
+        self, mutant: type[Any], check: str, arguments: dict[str, Any], says: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.made_by = mutant
+        _is_noticed(getattr(LakeAnswersSuite, f"test_{check}"), self, arguments, says, caplog)

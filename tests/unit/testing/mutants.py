@@ -13,7 +13,7 @@ from hardpoint.connectors import Capabilities, JobGoneError, Phase, Resource
 from hardpoint.connectors.connection import connection
 from hardpoint.errors import PermanentError, TransientError, UserError
 from hardpoint.idl import TaskTemplate
-from tests.unit.testing.lake import LakeConnector, LakeMeta, logger
+from tests.unit.testing.lake import LakeAnswerConnector, LakeConnector, LakeMeta, logger
 
 
 class CreatesTwo(LakeConnector):
@@ -66,8 +66,8 @@ class FindsAnything(LakeConnector):
 class RemembersJobs(LakeConnector):
     """What it needs to know of a job is in its memory."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
         self.mine: set[str] = set()
 
     def create(self, task_template: TaskTemplate, *, idempotency_key: str, **kwargs: Any) -> LakeMeta:
@@ -305,3 +305,56 @@ class LeaksInLogs(LakeConnector):
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         logger.debug("%s %s with %s", method, path, connection().secret("lake_token"))
         return super().ask(method, path, body)
+
+
+# -- those that answer at once -----------------------------------------------------------------------------------------
+
+
+class AnswersOtherwise(LakeAnswerConnector):
+    def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:
+        return Resource(Phase.SUCCEEDED, outputs={"count": 7})
+
+
+class FailsQuietly(LakeAnswerConnector):
+    def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:
+        return Resource(Phase.FAILED, "It did not work out.")
+
+
+class AnswersForgettingRetryAfter(LakeAnswerConnector):
+    def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:
+        try:
+            return super().do(task_template, **kwargs)
+        except TransientError as error:
+            raise TransientError(error.message) from error
+
+
+class AnswersAskingAgain(LakeAnswerConnector):
+    def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:
+        try:
+            return super().do(task_template, **kwargs)
+        except TransientError:
+            return super().do(task_template, **kwargs)
+
+
+class AnswersWithAnyError(LakeAnswerConnector):
+    def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:
+        try:
+            return super().do(task_template, **kwargs)
+        except Exception as error:
+            raise ValueError("It broke.") from error
+
+
+class AnswersPatiently(LakeAnswerConnector):
+    timeout = 2.5
+
+
+class AnswersBlocking(LakeAnswerConnector):
+    async def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:  # type: ignore[override]
+        return super().do(task_template, **kwargs)
+
+
+class AnswersLeaking(LakeAnswerConnector):
+    def do(self, task_template: TaskTemplate, **kwargs: Any) -> Resource:
+        done = super().do(task_template, **kwargs)
+        done.message = f"Asked with {connection().secret('lake_token')}"
+        return done

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hardpoint.connectors.jobs import JobLimits
+from hardpoint.testing import CANARY, never
 from hardpoint.testing.saboteur import Lost
 from tests.unit.testing import mutants
 from tests.unit.testing.lake_suite import LakeAnswersSuite, LakeSuite
@@ -15,6 +16,27 @@ from tests.unit.testing.lake_suite import LakeAnswersSuite, LakeSuite
 
 class TestLake(LakeSuite):
     pass
+
+
+class TestLakeOverTcp(LakeSuite):
+    """The same where the saboteur knows nothing of the protocol."""
+
+    scheme = "lake"
+    gaps = [
+        never(name, raises=NotImplementedError, reason="It takes HTTP to make answers up.")
+        for name in (
+            "any_request_of_a_create_may_get_lost",
+            "busy_service_is_left_alone",
+            "invalid_task_is_told",
+            "unavailable_service_is_waited_for",
+        )
+    ]
+
+    def refuse(self) -> None:
+        self.service.credential = "another"
+
+    def accept(self) -> None:
+        self.service.credential = CANARY
 
 
 # A wrong connector, the test that notices, with its arguments, and what it says then.

@@ -53,6 +53,7 @@ class FakeLake:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.all: list[str] = []
+        self.credential = CANARY
         self.lock = threading.Lock()
         lake = self
 
@@ -81,7 +82,7 @@ class FakeLake:
         url = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         id = url.path.rpartition("/")[2]
-        if credential != f"Bearer {CANARY}":
+        if credential != f"Bearer {self.credential}":
             return 401, {"message": "Who are you?"}
         if url.path == "/answers":
             return 200, {"rows": int(body["rows"])}

@@ -22,10 +22,12 @@ from tests.unit.testing.lake import (
 
 class _OnLake:
     secrets = ("lake_token",)
+    scheme = "http"
 
     @pytest.fixture
     def vendor(self) -> Iterator[FakeLake]:
         with running_lake() as lake:
+            lake.url = lake.url.replace("http", self.scheme)
             yield lake
 
     def check_outputs(self, values: Mapping[str, Any]) -> None:

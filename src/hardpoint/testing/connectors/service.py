@@ -109,8 +109,12 @@ class ServiceConformance(Conformance):
         raise NotImplementedError("Override task.")
 
     def refuse(self) -> None:
-        """Let the service accept the connector's credential no more. Override it where that is not an HTTP answer."""
+        """Let the service accept the connector's credential no more. Override it, and `accept`, where that is no HTTP answer."""
         self.saboteur.fail(self.refused, times=None)
+
+    def accept(self) -> None:
+        """Let it accept the credential again."""
+        self.saboteur.heal()
 
     # -- what it may use -----------------------------------------------------------------------------------------------
 

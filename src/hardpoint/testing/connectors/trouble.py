@@ -104,11 +104,11 @@ class TroubleIsBorne(JobsConformance):
         assert len(self.saboteur.requests) <= FEW or not isinstance(self.saboteur, HttpSaboteur)
         assert "->" in explain(caught.value, "create a job", where=desk.connector.name)[1]
         assert self.made() == []
-        self.saboteur.heal()
+        self.accept()
         meta = await desk.create(attempt=1)
         self.refuse()
         assert not (await desk.state(meta)).phase.is_terminal, "A credential can be mended; the job goes on."
-        self.saboteur.heal()
+        self.accept()
 
     @at_a_desk
     async def test_invalid_task_is_told(self, desk: Desk) -> None:

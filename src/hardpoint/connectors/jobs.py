@@ -287,6 +287,20 @@ class Jobs:
         await self._write(connector, known, resource)
         return await self._with_outputs(resource, known.output_prefix, output_prefix)
 
+    async def job(
+        self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection | None = None
+    ) -> tuple[Any, Connection]:
+        """A job's own metadata, decoded, and the connection with which its connector is asked about it.
+
+        Raises:
+            MetaError: the metadata is of no job of this connector.
+            TransientError: the job is still being created, or was not.
+        """
+        known = self._known.get((id(connector), meta)) or await self._meet(connector, meta, connection)
+        if isinstance(known, Resource):
+            raise TransientError(known.message or "There is no job yet.")
+        return known.watched.decoded, connection or known.watched.connection
+
     async def _meet(
         self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection | None
     ) -> _Known | Resource:

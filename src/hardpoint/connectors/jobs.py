@@ -23,7 +23,7 @@ from hardpoint.connectors.phases import Phase
 from hardpoint.connectors.resource import Resource
 from hardpoint.connectors.watch import Watched, Watcher, WatchLimits
 from hardpoint.context import FlyteContextManager
-from hardpoint.errors import HardpointError, StorageNotFoundError
+from hardpoint.errors import HardpointError, StorageNotFoundError, TransientError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.secrets import redact_uri
 from hardpoint.settings import settings

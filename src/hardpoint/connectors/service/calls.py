@@ -187,17 +187,16 @@ class Calls:
             raise served.delete.failed(error, began) from error
         served.delete.succeeded(began)
 
-    async def metrics_of(
-        self, rpc: Rpc, request: GetTaskMetricsRequest, connection: Connection | None
-    ) -> GetTaskMetricsResponse:
+    async def metrics_of(self, rpc: Rpc, request: GetTaskMetricsRequest) -> GetTaskMetricsResponse:
         """What a job has used."""
         began, served = perf_counter(), self._of(rpc, "metrics", request)
         try:
-            with use_connection(connection or Connection(shared=True)):
+            meta, brought = await self.jobs.job(served.jobs, request.resource_meta)
+            with use_connection(brought):
                 answer: GetTaskMetricsResponse = await call(
                     served.jobs,
                     "get_metrics",
-                    served.jobs.metadata_type.decode(request.resource_meta),
+                    meta,
                     deadline=margin(rpc.context.time_remaining()),
                     queries=list(request.queries),
                     start_time=request.start_time,
@@ -209,25 +208,18 @@ class Calls:
         served.metrics.succeeded(began)
         return answer
 
-    async def logs(
-        self, rpc: Rpc, request: GetTaskLogsRequest, connection: Connection | None
-    ) -> AsyncIterator[GetTaskLogsResponse]:
+    async def logs(self, rpc: Rpc, request: GetTaskLogsRequest) -> AsyncIterator[GetTaskLogsResponse]:
         """What a job has logged, part by part; the last part has the token with which to go on, empty at the end."""
         began, served, token = perf_counter(), self._of(rpc, "logs", request), ""
         try:
-            with use_connection(connection or Connection(shared=True)):
-                answer = await call(
-                    served.jobs,
-                    "get_logs",
-                    served.jobs.metadata_type.decode(request.resource_meta),
-                    lines=request.lines,
-                    token=request.token,
-                )
-            async for part in self._parts(answer):
-                if part.HasField("body"):
-                    yield GetTaskLogsResponse(body=_redacted(part.body))
-                elif part.HasField("header"):
-                    token = part.header.token
+            meta, brought = await self.jobs.job(served.jobs, request.resource_meta)
+            with use_connection(brought):
+                answer = await call(served.jobs, "get_logs", meta, lines=request.lines, token=request.token)
+                async for part in self._parts(answer):
+                    if part.HasField("body"):
+                        yield GetTaskLogsResponse(body=_redacted(part.body))
+                    elif part.HasField("header"):
+                        token = part.header.token
         except Exception as error:
             raise served.logs.failed(error, began) from error
         served.logs.succeeded(began)

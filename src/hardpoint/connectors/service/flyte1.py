@@ -88,10 +88,10 @@ def handlers(calls: Calls) -> dict[str, Handler]:
         return b""
 
     async def metrics(rpc: Rpc, data: bytes) -> bytes:
-        return (await calls.metrics_of(rpc, GetTaskMetricsRequest.FromString(data), None)).SerializeToString()
+        return (await calls.metrics_of(rpc, GetTaskMetricsRequest.FromString(data))).SerializeToString()
 
     async def logs(rpc: Rpc, data: bytes) -> AsyncIterator[bytes]:
-        async for part in calls.logs(rpc, GetTaskLogsRequest.FromString(data), None):
+        async for part in calls.logs(rpc, GetTaskLogsRequest.FromString(data)):
             yield part.SerializeToString()
 
     async def execute(rpc: Rpc, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

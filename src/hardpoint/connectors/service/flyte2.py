@@ -72,10 +72,10 @@ def handlers(calls: Calls) -> dict[str, Handler]:
         return b""
 
     async def metrics(rpc: Rpc, data: bytes) -> bytes:
-        return (await calls.metrics_of(rpc, v1.GetTaskMetricsRequest.FromString(data), None)).SerializeToString()
+        return (await calls.metrics_of(rpc, v1.GetTaskMetricsRequest.FromString(data))).SerializeToString()
 
     async def logs(rpc: Rpc, data: bytes) -> AsyncIterator[bytes]:
-        async for part in calls.logs(rpc, v1.GetTaskLogsRequest.FromString(data), None):
+        async for part in calls.logs(rpc, v1.GetTaskLogsRequest.FromString(data)):
             yield part.SerializeToString()
 
     async def get_connector(rpc: Rpc, data: bytes) -> bytes:

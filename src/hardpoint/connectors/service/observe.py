@@ -38,7 +38,6 @@ class _Watched:
         self._calls = metrics.vendor_calls
         self._succeed = metrics.vendor_calls.labels(*self._labels, "ok").inc
         self._observe = metrics.vendor_latency.labels(*self._labels).observe
-        self._flying = metrics.creating if name == "create" else None
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(function):
@@ -66,8 +65,6 @@ class _Watched:
 
     @contextmanager
     def _one(self) -> Iterator[None]:
-        if self._flying is not None:
-            self._flying.inc()
         began = time.perf_counter()
         try:
             with self._tracer.vendor(self._connector, self._name) if self._tracer is not None else nullcontext():
@@ -79,8 +76,6 @@ class _Watched:
             self._succeed()
         finally:
             self._observe(time.perf_counter() - began)
-            if self._flying is not None:
-                self._flying.dec()
 
 
 def observe_journal(journal: Journal, metrics: Metrics) -> None:

@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 _AGE = 10 * 60 * 1000
 """Milliseconds after which a client is asked to connect anew, so that replicas that were added get their share."""
 
+_GAUGE = 0.5
+"""Seconds between two looks at what is gauged."""
+
 
 @dataclass(frozen=True)
 class Started:
@@ -130,6 +133,15 @@ class Service:
         await self.server.start()
         return port
 
+    async def gauge(self) -> None:
+        """Say again and again how many jobs there are."""
+        while True:
+            self.metrics.creating.set(self.jobs.creating)
+            for task_type, (count, lag) in self.jobs.followed().items():
+                self.metrics.followed.labels(task_type).set(count)
+                self.metrics.watcher_lag.labels(task_type).set(lag)
+            await asyncio.sleep(_GAUGE)
+
     async def drain(self) -> None:
         """End: take no more calls, answer those that there are, and let creations get as far as the journal."""
         until = time.monotonic() + self.options.drain_timeout
@@ -166,6 +178,7 @@ async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], en
         metrics = serve_metrics(service.metrics.registry, options.host, metrics)
     announce(Started(port, metrics, service.directory))
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    gauging = loop.create_task(service.gauge())
 
     def told() -> None:
         if stop.is_set():
@@ -185,6 +198,7 @@ async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], en
         stop.set()
     logger.info("The service takes no more calls, and ends when the last is answered.")
     await service.drain()
+    gauging.cancel()
     sys.stdout.flush()
     sys.stderr.flush()
     end(0)

@@ -1,0 +1,273 @@
+"""Creates batches, follows them and cancels them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from hardpoint import idl
+from hardpoint.connectors import (
+    AsyncConnectorBase,
+    Capabilities,
+    JobGoneError,
+    Phase,
+    Resource,
+    ResourceMeta,
+    log_link,
+    phase_of,
+)
+from hardpoint.connectors.phases import UnknownStateError
+from hardpoint.errors import FlyteValidationException, HardpointError, PermanentError, UserError
+from hardpoint.idl import LiteralMap, TaskTemplate
+from hardpoint.integrations.openai.account import Account
+from hardpoint.integrations.openai.problems import NoSuchObjectError, ask, explained
+from hardpoint.integrations.openai.states import PHASES
+
+if TYPE_CHECKING:
+    from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
+    from openai import OpenAI
+    from openai.types import Batch
+
+__all__ = ["BatchEndpointConnector", "BatchEndpointMetadata"]
+
+logger = logging.getLogger(__name__)
+
+_KEY = "hardpoint-key"
+"""The name of the pair of a batch's metadata by which it is found again."""
+_PAIRS = 16
+"""https://platform.openai.com/docs/api-reference/batch/create#batch-create-metadata"""
+_PAGE = 100
+_SEARCHED = 30 * 86400
+"""Seconds back from now in which a batch is looked for. OpenAI keeps its files as long."""
+_SHOWN_ERRORS = 20
+
+
+@dataclass
+class BatchEndpointMetadata(ResourceMeta):
+    """What is needed to find a batch again.
+
+    Attributes:
+        openai_org: Its organization; None: that of the environment, else the key's own.
+        batch_id: Its id.
+        endpoint: The URL of the API, if the task named it.
+        project: Its project; likewise.
+        accept_partial: Whether it has succeeded when it has expired with some answers.
+    """
+
+    openai_org: str | None
+    batch_id: str
+    endpoint: str = ""
+    project: str = ""
+    accept_partial: bool = False
+
+    @property
+    def account(self) -> Account:
+        """Where the API is, and on whose behalf it is used."""
+        return Account(self.endpoint, self.openai_org or "", self.project)
+
+
+class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
+    """Runs the requests of an uploaded file as a batch."""
+
+    name = "OpenAI Batch Endpoint Connector"
+    task_type_name = "openai-batch"
+    metadata_type = BatchEndpointMetadata
+    capabilities = Capabilities(finds_by_key=True, batches_polls=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._strange: set[str] = set()
+
+    def create(
+        self,
+        task_template: TaskTemplate,
+        output_prefix: str = "",
+        inputs: LiteralMap | None = None,
+        task_execution_metadata: TaskExecutionMetadata | None = None,
+        *,
+        idempotency_key: str = "",
+        tags: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> BatchEndpointMetadata:
+        custom = idl.native(task_template.custom)
+        account = Account.of(custom)
+        config = {
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            **{name: value for name, value in (custom.get("config") or {}).items() if value is not None},
+        }
+        file = inputs.literals["input_file_id"].scalar.primitive.string_value if inputs is not None else ""
+        if not file:
+            raise UserError("The task has no input_file_id.", remedy="Upload the requests with UploadJSONLFileTask.")
+        config["metadata"] = _labelled(config.get("metadata") or {}, tags or {}, idempotency_key)
+        config["extra_headers"] = {**config.get("extra_headers", {}), "Idempotency-Key": idempotency_key}
+        batch = ask(account.connect().batches.create, "create the batch", input_file_id=file, **config)
+        return _meta(account, batch, custom)
+
+    def find(self, idempotency_key: str, task_template: TaskTemplate, **kwargs: Any) -> BatchEndpointMetadata | None:
+        custom = idl.native(task_template.custom)
+        account, since = Account.of(custom), time.time() - _SEARCHED
+        for batch in chain.from_iterable(_pages(account.connect())):
+            if batch.created_at < since:
+                break
+            if (batch.metadata or {}).get(_KEY) == idempotency_key:
+                return _meta(account, batch, custom)
+        return None
+
+    def get(self, resource_meta: BatchEndpointMetadata, **kwargs: Any) -> Resource:
+        client = resource_meta.account.connect()
+        return self._resource(_retrieve(client, resource_meta), resource_meta, client)
+
+    def get_many(self, metas: Sequence[BatchEndpointMetadata], **kwargs: Any) -> list[Resource]:
+        wanted: dict[Account, set[str]] = {}
+        for meta in metas:
+            wanted.setdefault(meta.account, set()).add(meta.batch_id)
+        clients = {account: account.connect() for account in wanted}
+        listed = {account: _listed(clients[account], ids) for account, ids in wanted.items()}
+        return [
+            self._resource(
+                listed[meta.account].get(meta.batch_id) or _retrieve(clients[meta.account], meta),
+                meta,
+                clients[meta.account],
+            )
+            for meta in metas
+        ]
+
+    def delete(self, resource_meta: BatchEndpointMetadata, **kwargs: Any) -> None:
+        client = resource_meta.account.connect()
+        try:
+            ask(client.batches.cancel, "cancel the batch", batch_id=resource_meta.batch_id)
+        except NoSuchObjectError:
+            return
+        except HardpointError as error:
+            # A batch that has ended is refused; only its state tells that from other conflicts.
+            if getattr(error, "status", None) not in (400, 409):
+                raise
+            state = _retrieve(client, resource_meta).status
+            if state != "cancelling" and not PHASES.get(state, Phase.RUNNING).is_terminal:
+                raise
+
+    def _resource(self, batch: Batch, meta: BatchEndpointMetadata, client: OpenAI) -> Resource:
+        phase, message = self._standing(batch, meta, client)
+        host = client.base_url.host
+        is_openai = host == "openai.com" or host.endswith(".openai.com")
+        info = {"request_counts": batch.request_counts, "usage": batch.usage}
+        return Resource(
+            phase,
+            message=message,
+            log_links=[log_link("OpenAI batch", f"https://platform.openai.com/batches/{batch.id}")]
+            if is_openai
+            else None,
+            outputs={"result": batch.to_dict(mode="json")} if phase is Phase.SUCCEEDED else None,
+            custom_info={name: value.to_dict(mode="json") for name, value in info.items() if value is not None},
+        )
+
+    def _standing(self, batch: Batch, meta: BatchEndpointMetadata, client: OpenAI) -> tuple[Phase, str]:
+        """The phase of a batch, and what there is to say about it."""
+        counts = batch.request_counts
+        progress = f"{counts.completed} of {counts.total} requests done, {counts.failed} failed" if counts else ""
+        try:
+            phase = phase_of(batch.status, PHASES, integration="openai")
+        except UnknownStateError as error:
+            if batch.status not in self._strange:
+                self._strange.add(batch.status)
+                logger.warning("%s", error)
+            return Phase.RUNNING, f"{error.message} {progress}".strip()
+        message = f"{batch.status}: {progress}" if progress else str(batch.status)
+        if batch.status == "expired" and meta.accept_partial and batch.output_file_id:
+            return Phase.SUCCEEDED, f"{message}. The batch has expired; what was done by then is accepted."
+        if batch.status == "completed" and counts and counts.total and counts.failed == counts.total:
+            first = _first_error(client, batch.error_file_id) if batch.error_file_id else ""
+            return Phase.FAILED, f"All {counts.total} requests of the batch have failed. {first}".strip()
+        if phase is Phase.FAILED:
+            return phase, "\n".join([message, *_errors(batch), *_partial(batch)])
+        return phase, message
+
+
+def _labelled(own: Mapping[str, str], tags: Mapping[str, str], key: str) -> dict[str, str]:
+    """The user's metadata with the key, and with the owner's tags if there is room for them."""
+    if len({*own, _KEY}) > _PAIRS:
+        raise FlyteValidationException(
+            f"A batch bears {_PAIRS} pairs of metadata, of which one is needed to find it again; the config has {len(own)}.",
+            remedy="Leave one out.",
+        )
+    metadata = {**tags, **own, _KEY: key}
+    return metadata if len(metadata) <= _PAIRS else {**own, _KEY: key}
+
+
+def _meta(account: Account, batch: Batch, custom: Mapping[str, Any]) -> BatchEndpointMetadata:
+    return BatchEndpointMetadata(
+        openai_org=account.organization or None,
+        batch_id=batch.id,
+        endpoint=account.base_url,
+        project=account.project,
+        accept_partial=bool(custom.get("accept_partial")),
+    )
+
+
+def _retrieve(client: OpenAI, meta: BatchEndpointMetadata) -> Batch:
+    try:
+        return ask(client.batches.retrieve, "tell of the batch", batch_id=meta.batch_id)
+    except NoSuchObjectError as error:
+        raise JobGoneError(error.message) from error
+
+
+def _pages(client: OpenAI) -> Iterator[list[Batch]]:
+    """All batches, the newest first."""
+    page = ask(client.batches.list, "list the batches", limit=_PAGE)
+    while True:
+        yield page.data
+        if not page.has_next_page():
+            return
+        page = ask(page.get_next_page, "list the batches")
+
+
+def _listed(client: OpenAI, ids: set[str]) -> dict[str, Batch]:
+    """Those of the batches that are on the newest pages, of which each holds at least one."""
+    found: dict[str, Batch] = {}
+    if len(ids) == 1:
+        return found
+    for page in _pages(client):
+        new = {batch.id: batch for batch in page if batch.id in ids}
+        found.update(new)
+        if not new or len(found) == len(ids):
+            break
+    return found
+
+
+def _errors(batch: Batch) -> list[str]:
+    """What is wrong with the input, line by line."""
+    errors = (batch.errors.data if batch.errors else None) or []
+    told = [
+        f"line {error.line}: {error.message}" if error.line is not None else str(error.message or error.code)
+        for error in errors[:_SHOWN_ERRORS]
+    ]
+    return [*told, f"... and {len(errors) - len(told)} more errors"] if len(errors) > len(told) else told
+
+
+def _partial(batch: Batch) -> list[str]:
+    files = [f"{kind} {id}" for kind, id in (("answers", batch.output_file_id), ("errors", batch.error_file_id)) if id]
+    return [f"What was done by then is in the files: {', '.join(files)}."] if files else []
+
+
+def _first_error(client: OpenAI, file_id: str) -> str:
+    """The first line of a file of errors, in the API's own words where it has any."""
+    try:
+        with (
+            explained("read the errors of the batch"),
+            client.files.with_streaming_response.content(file_id) as stream,
+        ):
+            line = next(stream.iter_lines(), "")
+    except (UserError, PermanentError) as error:  # that the batch has failed is known without it
+        return error.message
+    try:
+        row = json.loads(line)
+        said = (row.get("error") or row["response"]["body"]["error"])["message"]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        said = line
+    return f"The first one: {str(said)[:1000]} (the others are in the file {file_id})"

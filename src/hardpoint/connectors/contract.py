@@ -43,6 +43,7 @@ class Capabilities:
         estimates: It can say beforehand what a job will cost.
         logs: It writes `get_logs`.
         metrics: It writes `get_metrics`.
+        lists_owned: It writes `find_owned`.
         poll_batch: Jobs that one `get_many` may be asked for.
         poll_rate: Calls of `get` and `get_many` in a second, at most. A service that asks for patience gets it whatever this
             says: see ``retry_after`` of `TransientError`.
@@ -55,6 +56,7 @@ class Capabilities:
     estimates: bool = False
     logs: bool = False
     metrics: bool = False
+    lists_owned: bool = False
     poll_batch: int = 100
     poll_rate: float = 1000.0
 
@@ -174,6 +176,17 @@ class AsyncConnectorBase(ConnectorBase, Generic[M]):
     def find(self, idempotency_key: str, task_template: TaskTemplate, **kwargs: Any) -> Any:
         """The metadata of the job that was created with this key, None if there is none; or an awaitable of it."""
         raise NotImplementedError(f"{self.name} cannot look jobs up by key.")
+
+    def find_owned(self, task_template: TaskTemplate | None = None, **kwargs: Any) -> Any:
+        """The jobs that bear owner tags and have not ended, from the service's own listing; or an awaitable of them.
+
+        Args:
+            task_template: A task of the connector, which may say where to look; None: where tasks that say nothing run.
+
+        Returns:
+            Pairs of a job's metadata and the tags with which it was created; ``hardpoint-key`` is among them.
+        """
+        raise NotImplementedError(f"{self.name} cannot list jobs by their tags.")
 
     def get_many(self, metas: Sequence[M], **kwargs: Any) -> Any:
         """How several jobs stand, in their order, from one call of the service: `Resource`s, or an awaitable of them."""

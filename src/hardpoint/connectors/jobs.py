@@ -28,7 +28,7 @@ from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.secrets import redact_uri
 from hardpoint.settings import settings
 
-__all__ = ["JobLimits", "Jobs"]
+__all__ = ["JobLimits", "Jobs", "pending"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ _PRUNING = 6 * 3600.0
 """Seconds between two clearings of the journal."""
 
 
-def _pending(key: str) -> bytes:
+def pending(key: str) -> bytes:
+    """Metadata that stands for the job with a key while it is not known whether there is one."""
     return json.dumps({_PENDING: key}).encode()
 
 
@@ -192,7 +193,7 @@ class Jobs:
         if not (await asyncio.wait({creation.task}, timeout=deadline))[0] and not creation.request.is_asked:
             ways: set[asyncio.Future[Any]] = {creation.task, creation.asked}
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        return creation.task.result() if creation.task.done() else _pending(creation.request.key)
+        return creation.task.result() if creation.task.done() else pending(creation.request.key)
 
     def _start_creation(self, wanted: tuple[str, str], request: Request) -> _Creation:
         loop = asyncio.get_running_loop()

@@ -67,6 +67,7 @@ class Entry:
         project, domain, execution, node, attempt: Whom it was created for.
         created: When it was asked for, in seconds since 1970.
         updated: When something was last written about it.
+        asker: Who asked for it, as `new_holder` names them.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Entry:
     attempt: int = 0
     created: float = 0.0
     updated: float = 0.0
+    asker: str = ""
 
     @property
     def failed(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -52,16 +52,9 @@ class _Watched:
         @functools.wraps(function)
         def plain(*positional: Any, **named: Any) -> Any:
             with self._one():
-                answer = function(*positional, **named)
-                if not inspect.iscoroutine(answer):
-                    return answer
-            return self._rest(answer)
+                return function(*positional, **named)
 
         return plain
-
-    async def _rest(self, answer: Awaitable[Any]) -> Any:
-        """What a plain method has left to be awaited."""
-        return await answer
 
     @contextmanager
     def _one(self) -> Iterator[None]:

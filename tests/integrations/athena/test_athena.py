@@ -272,14 +272,17 @@ def test_the_search_ends(athena: AthenaStandIn) -> None:
     assert len(athena.parameters("ListQueryExecutions")) == 10
 
 
-def test_states_are_asked_for_in_batches(athena: AthenaStandIn) -> None:
+def test_many_states_are_one_question(athena: AthenaStandIn) -> None:
     athena.polls = None
     connector, template = AthenaConnector(), template_of(query())
-    metas = [connector.create(template, "s3://b/x", idempotency_key=f"{KEY}-{i}") for i in range(60)]
-    athena.say(metas[59].query_execution_id, "RUNNING")
-    told = connector.get_many([*metas, metas[59]])
-    assert [resource.phase for resource in told] == [Phase.QUEUED] * 59 + [Phase.RUNNING] * 2
-    assert [len(asked["QueryExecutionIds"]) for asked in athena.parameters("BatchGetQueryExecution")] == [50, 11]
+    metas = [
+        connector.create(template, "s3://b/x", idempotency_key=f"{KEY}-{i}")
+        for i in range(connector.capabilities.poll_batch)
+    ]
+    athena.say(metas[49].query_execution_id, "RUNNING")
+    told = connector.get_many([*metas, metas[49]])
+    assert [resource.phase for resource in told] == [Phase.QUEUED] * 49 + [Phase.RUNNING] * 2
+    assert [len(asked["QueryExecutionIds"]) for asked in athena.parameters("BatchGetQueryExecution")] == [50]
     athena.forget(metas[3].query_execution_id)
     with pytest.raises(JobGoneError, match=metas[3].query_execution_id):
         connector.get_many(metas)

@@ -69,7 +69,9 @@ class AthenaConnector(AsyncConnectorBase[AthenaMeta]):
     name = "Athena Connector"
     task_type_name = TASK_TYPE
     metadata_type = AthenaMeta
-    capabilities = Capabilities(idempotent_create=True, finds_by_key=True, batches_polls=True)
+    capabilities = Capabilities(
+        idempotent_create=True, finds_by_key=True, batches_polls=True, poll_batch=_AT_ONCE, poll_rate=10
+    )
 
     def create(  # type: ignore[override]
         self,
@@ -142,11 +144,9 @@ class AthenaConnector(AsyncConnectorBase[AthenaMeta]):
 
     def get_many(self, metas: Sequence[AthenaMeta], **kwargs: Any) -> list[Resource]:
         """How several queries of one region stand. Raises as `get`; one that is gone spoils it for all."""
-        known: dict[str, Mapping[str, Any]] = {}
-        athena = client("athena", metas[0].region)
-        for start in range(0, len(metas), _AT_ONCE):
-            ids = [meta.query_execution_id for meta in metas[start : start + _AT_ONCE]]
-            known |= {execution["QueryExecutionId"]: execution for execution in _executions(athena, ids)}
+        ids = list(dict.fromkeys(meta.query_execution_id for meta in metas))
+        found = _executions(client("athena", metas[0].region), ids)
+        known = {execution["QueryExecutionId"]: execution for execution in found}
         gone = [meta.query_execution_id for meta in metas if meta.query_execution_id not in known]
         if gone:
             raise JobGoneError(f"Athena knows no query {', '.join(gone)}.")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hardpoint.connectors.phases import JobGoneError as JobGoneError
     from hardpoint.connectors.phases import Phase as Phase
     from hardpoint.connectors.phases import phase_of as phase_of
+    from hardpoint.connectors.phases import phase_or_running as phase_or_running
     from hardpoint.connectors.registry import ConnectorRegistry as ConnectorRegistry
     from hardpoint.connectors.resource import Resource as Resource
     from hardpoint.connectors.resource import ResourceMeta as ResourceMeta
@@ -35,5 +36,6 @@ __getattr__, __dir__, __all__ = attach(
         "TaskCategory": ".contract:TaskCategory",
         "log_link": ".resource:log_link",
         "phase_of": ".phases:phase_of",
+        "phase_or_running": ".phases:phase_or_running",
     },
 )

@@ -6,8 +6,10 @@ Phase numbers: flyteidl/core/execution.proto, `TaskExecution.Phase`.
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hardpoint.errors import (
     HardpointError,
@@ -28,7 +30,10 @@ __all__ = [
     "convert_to_flyte_phase",
     "kind_of_error",
     "phase_of",
+    "phase_or_running",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class Phase(enum.IntEnum):
@@ -94,6 +99,23 @@ def phase_of(state: str, table: Mapping[str, Phase], *, integration: str) -> Pha
         return table[state]
     except KeyError:
         raise UnknownStateError(state, integration, table) from None
+
+
+def phase_or_running(state: str, table: Mapping[str, Phase], *, integration: str) -> tuple[Phase, str]:
+    """The phase of a service's state, and what there is to say of one that the integration's table does not have.
+
+    A job that has a state is there, so an unknown one counts as running; the log says so once.
+    """
+    try:
+        return phase_of(state, table, integration=integration), ""
+    except UnknownStateError as error:
+        _say_once(error.message)
+        return Phase.RUNNING, error.message
+
+
+@lru_cache(maxsize=256)
+def _say_once(message: str) -> None:
+    logger.warning("%s It counts as running.", message)
 
 
 # The words that connectors written for the reference hand to `convert_to_flyte_phase`.

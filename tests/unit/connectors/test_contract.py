@@ -22,6 +22,7 @@ from hardpoint.connectors import (
     TaskCategory,
     log_link,
     phase_of,
+    phase_or_running,
 )
 from hardpoint.connectors.contract import accepted_names
 from hardpoint.connectors.phases import UnknownStateError, convert_to_flyte_phase
@@ -121,6 +122,16 @@ def test_a_state_that_is_not_in_the_table_is_named() -> None:
 
 
 # -- metadata ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_of_an_unknown_state_counts_as_running_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    table = {"OK": Phase.SUCCEEDED}
+    assert phase_or_running("OK", table, integration="lakeq") == (Phase.SUCCEEDED, "")
+    for _ in range(2):
+        phase, told = phase_or_running("NEWER", table, integration="lakeq")
+        assert phase is Phase.RUNNING
+        assert "'NEWER'" in told
+    assert [record.getMessage() for record in caplog.records] == [f"{told} It counts as running."]
 
 
 def test_metadata_is_the_references_json() -> None:

@@ -1,0 +1,190 @@
+"""Programs and files on login hosts: one connection for each login, kept while it is used, and made anew when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hardpoint.integrations.slurm.login import Login
+from hardpoint.integrations.slurm.problems import Ran, translated
+
+if TYPE_CHECKING:
+    from asyncssh import SFTPClient, SSHClientConnection
+
+__all__ = ["Host", "Hosts"]
+
+T = TypeVar("T")
+
+_CONNECT = 20.0
+_PROGRAM = 25.0
+_IDLE = 300.0
+"""Seconds for: a connection; a program, if nothing else is said; an unused connection, after which it is closed."""
+_CHANNELS = 8
+"""Programs at once; sshd allows 10 for each connection. https://man.openbsd.org/sshd_config#MaxSessions"""
+
+
+class Host:
+    """What one login does at its host. All methods run on the loop of `Hosts`."""
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self._connecting = asyncio.Lock()
+        self._channels = asyncio.Semaphore(_CHANNELS)
+        self._connection: SSHClientConnection | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._users = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it has a connection, or somebody waits for one."""
+        return self._connection is not None or self._connecting.locked()
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        config = self.login.config
+        return translated(config.host, config.port or 22, config.username or "")
+
+    async def run(self, program: str, seconds: float = _PROGRAM) -> Ran:
+        """What a program of the shell does.
+
+        The shell reads it whole before it runs any of it, so that of a program whose end got lost nothing is done. No part of it
+        is on a command line, where others could read it and the login shell would have its own ideas about quotes.
+
+        Args:
+            program: Lines of a POSIX shell. It has no input.
+            seconds: How long it may take.
+
+        Raises:
+            HardpointError: the host cannot be reached, or refuses.
+        """
+        whole = f"hardpoint() {{\n{program}\n}}\nhardpoint </dev/null\n".encode()
+
+        async def work(connection: SSHClientConnection) -> Ran:
+            done = await connection.run("/bin/sh", input=whole, encoding=None)
+            status = -1 if done.exit_status is None else done.exit_status
+            out, err = done.stdout or b"", done.stderr or b""
+            assert isinstance(out, bytes)  # no encoding was asked for
+            assert isinstance(err, bytes)
+            return Ran(out, err.decode(errors="replace"), status)
+
+        return await self._use(work, seconds)
+
+    async def move(self, work: Callable[[SFTPClient], Awaitable[T]], seconds: float | None = None) -> T:
+        """What `work` gives, which moves files.
+
+        Args:
+            work: It is given an SFTP client.
+            seconds: How long it may take; None: as long as the connection lives.
+        """
+
+        async def with_client(connection: SSHClientConnection) -> T:
+            async with connection.start_sftp_client() as client:
+                return await work(client)
+
+        return await self._use(with_client, seconds)
+
+    async def _use(self, work: Callable[[SSHClientConnection], Awaitable[T]], seconds: float | None) -> T:
+        import asyncssh
+
+        with self._translated():
+            async with self._channels:
+                connection = await self._connected()
+                with self._in_use():
+                    try:
+                        return await asyncio.wait_for(work(connection), seconds)
+                    except asyncssh.ChannelOpenError:
+                        # The connection was lost while nobody looked, or will take no more: nothing has been done.
+                        self._drop(connection)
+                        connection = await self._connected()
+                        return await asyncio.wait_for(work(connection), seconds)
+                    except TimeoutError:
+                        self._drop(connection)  # it may be dead without anybody having said so
+                        raise
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Any:
+        self._users += 1
+        if self._idle is not None:
+            self._idle.cancel()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle = asyncio.get_running_loop().call_later(_IDLE, self.close)
+
+    async def _connected(self) -> SSHClientConnection:
+        import asyncssh
+
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed():
+                # What it reads from files, and ciphers, takes a while, but nobody else's loop waits for it.
+                self._connection = await asyncssh.connect(
+                    self.login.config.host,
+                    connect_timeout=_CONNECT,
+                    login_timeout=_CONNECT,
+                    keepalive_interval=15,
+                    keepalive_count_max=3,
+                    **self.login.options(),
+                )
+            return self._connection
+
+    def _drop(self, connection: SSHClientConnection) -> None:
+        connection.abort()
+        if self._connection is connection:
+            self._connection = None
+
+    def close(self) -> None:
+        """Close the connection; the next program makes another."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if self._connection is not None:
+            self._drop(self._connection)
+
+
+class Hosts:
+    """The hosts of all logins, on an event loop in a thread of its own: connections outlive the loops of those who use them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hosts: dict[Login, Host] = {}
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop, started when it is first needed."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="hardpoint-ssh", daemon=True).start()
+                atexit.register(self.close)
+            return self._loop
+
+    def call(self, login: Login, work: Callable[[Host], Coroutine[Any, Any, T]]) -> T:
+        """What `work` gives for the host of a login; the calling thread waits."""
+
+        async def on_loop() -> T:
+            host = self._hosts.get(login)
+            if host is None:
+                self._hosts = {known: each for known, each in self._hosts.items() if each.is_wanted}
+                host = self._hosts[login] = Host(login)
+            return await work(host)
+
+        return asyncio.run_coroutine_threadsafe(on_loop(), self.loop()).result()
+
+    def run(self, login: Login, program: str, seconds: float = _PROGRAM) -> Ran:
+        """As `Host.run`, for the host of a login."""
+        return self.call(login, lambda host: host.run(program, seconds))
+
+    def close(self) -> None:
+        """Close all connections; they are made again when they are needed."""
+
+        async def on_loop() -> None:
+            for host in self._hosts.values():
+                host.close()
+
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(on_loop(), self.loop()).result(2)

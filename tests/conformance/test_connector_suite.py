@@ -91,6 +91,7 @@ NOTICED: list[tuple[type[Any], str, dict[str, Any], str]] = [
     (mutants.HasStrictMetas, "metas_travel", {}, "of_a_later_release"),
     (mutants.PromisesTooMuch, "promises_are_kept", {}, "logs and get_logs do not agree"),
     (mutants.PromisesTooLittle, "promises_are_kept", {}, "batches_polls and get_many do not agree"),
+    (mutants.ListsNothing, "promises_are_kept", {}, "The job is not listed"),
     (mutants.BlocksTheLoop, "loop_is_not_blocked", {}, "blocked the event loop"),
     (mutants.BlocksTheLoopToCreate, "loop_is_not_blocked", {}, "blocked the event loop|The caller waited"),
     (mutants.BlocksTheLoopToCreate, "slow_create_is_answered_in_time", {}, "blocked the event loop|The caller waited"),

@@ -19,7 +19,7 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "run": ("hardpoint.cli.run:run", "Run a workflow or a task on this machine."),
     "runs": ("hardpoint.cli.runs:runs", "List, show and remove local runs."),
-    "jobs": ("hardpoint.cli.jobs:jobs", "List and cancel external jobs."),
+    "jobs": ("hardpoint.cli.jobs:jobs", "List, show, follow and cancel external jobs."),
     "serve": ("hardpoint.cli.serve:serve", "Serve connectors to a Flyte backend."),
     "cache": ("hardpoint.cli.cache:cache", "Look after the local cache."),
     "doctor": ("hardpoint.cli.doctor:doctor", "Say which integrations can be used here, and what mends the others."),

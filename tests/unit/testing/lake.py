@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -34,6 +34,7 @@ from hardpoint.testing import CANARY
 
 logger = logging.getLogger(__name__)
 
+ENDED = ("OK", "BROKEN", "KILLED", "NODE_LOST")
 WORDS = "The table has been dropped."
 
 
@@ -45,6 +46,7 @@ class Job:
     state: str = "WAITING"
     result: int | None = None
     error: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 class FakeLake:
@@ -54,6 +56,7 @@ class FakeLake:
         self.jobs: dict[str, Job] = {}
         self.all: list[str] = []
         self.credential = CANARY
+        self.stubborn = False
         self.lock = threading.Lock()
         lake = self
 
@@ -90,10 +93,12 @@ class FakeLake:
             known = next((job for job in self.jobs.values() if job.token == body["token"]), None)
             if known is not None:
                 return 200, {"id": known.id}
-            job = Job(f"job-{len(self.all)}", body["token"], body["rows"])
+            job = Job(f"job-{len(self.all)}", body["token"], body["rows"], tags=body["tags"])
             self.jobs[job.id] = job
             self.all.append(job.id)
             return 201, {"id": job.id}
+        if "running" in query:
+            return 200, [vars(job) for job in self.jobs.values() if job.state not in ENDED]
         if "token" in query:
             return 200, [vars(job) for job in self.jobs.values() if job.token == query["token"]]
         if "ids" in query:
@@ -101,7 +106,7 @@ class FakeLake:
         if id not in self.jobs:
             return 404, {"message": f"There is no job {id}."}
         if method == "DELETE":
-            if self.jobs[id].state not in ("OK", "BROKEN", "KILLED", "NODE_LOST"):
+            if self.jobs[id].state not in ENDED and not self.stubborn:
                 self.jobs[id].state = "KILLED"
             return 200, {}
         return 200, vars(self.jobs[id])
@@ -124,7 +129,7 @@ class FakeLake:
 
     def alive(self, job: str) -> bool:
         with self.lock:
-            return job in self.jobs and self.jobs[job].state not in ("OK", "BROKEN", "KILLED", "NODE_LOST")
+            return job in self.jobs and self.jobs[job].state not in ENDED
 
 
 @contextmanager
@@ -223,7 +228,7 @@ class LakeConnector(LakeClient, AsyncConnectorBase[LakeMeta]):
     name = "Lake Connector"
     task_type_name = "lake_job"
     metadata_type = LakeMeta
-    capabilities = Capabilities(idempotent_create=True, finds_by_key=True, batches_polls=True)
+    capabilities = Capabilities(idempotent_create=True, finds_by_key=True, batches_polls=True, lists_owned=True)
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -232,7 +237,8 @@ class LakeConnector(LakeClient, AsyncConnectorBase[LakeMeta]):
 
     def create(self, task_template: TaskTemplate, *, idempotency_key: str, **kwargs: Any) -> LakeMeta:
         rows = task_template.custom["rows"]
-        return LakeMeta(self.url, self.ask("POST", "/jobs", {"token": idempotency_key, "rows": rows})["id"])
+        job = {"token": idempotency_key, "rows": rows, "tags": kwargs["tags"]}
+        return LakeMeta(self.url, self.ask("POST", "/jobs", job)["id"])
 
     def get(self, resource_meta: LakeMeta, **kwargs: Any) -> Resource:
         return self.resource(self.ask("GET", f"/jobs/{resource_meta.job_id}"))
@@ -251,6 +257,12 @@ class LakeConnector(LakeClient, AsyncConnectorBase[LakeMeta]):
     def find(self, idempotency_key: str, task_template: TaskTemplate, **kwargs: Any) -> LakeMeta | None:
         found = self.ask("GET", f"/jobs?token={idempotency_key}")
         return LakeMeta(self.url, found[0]["id"]) if found else None
+
+    def find_owned(
+        self, task_template: TaskTemplate | None = None, **kwargs: Any
+    ) -> list[tuple[LakeMeta, dict[str, str]]]:
+        found = self.ask("GET", "/jobs?running=yes")
+        return [(LakeMeta(self.url, job["id"]), job["tags"]) for job in found if "hardpoint-key" in job["tags"]]
 
     def resource(self, told: dict[str, Any]) -> Resource:
         phase, message = STATES.get(told["state"]), told["error"] or told["state"]

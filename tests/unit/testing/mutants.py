@@ -183,6 +183,13 @@ class PromisesTooLittle(LakeConnector):
     capabilities = Capabilities(idempotent_create=True, finds_by_key=True)
 
 
+class ListsNothing(LakeConnector):
+    def find_owned(
+        self, task_template: TaskTemplate | None = None, **kwargs: Any
+    ) -> list[tuple[LakeMeta, dict[str, str]]]:
+        return []
+
+
 class BlocksTheLoop(LakeConnector):
     async def get(self, resource_meta: LakeMeta, **kwargs: Any) -> Resource:  # type: ignore[override]
         return super().get(resource_meta, **kwargs)

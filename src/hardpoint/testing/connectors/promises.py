@@ -25,6 +25,7 @@ _WRITTEN = {
     "estimates": "estimate",
     "logs": "get_logs",
     "metrics": "get_metrics",
+    "lists_owned": "find_owned",
 }
 """From a capability to the method that it promises."""
 
@@ -62,6 +63,12 @@ class PromisesAreKept(JobsConformance):
             assert await call(connector, "estimate", template, inputs=inputs) is not None
             assert self.made() == []
         meta = connector.metadata_type.decode(await desk.create())
+        if can.lists_owned:
+            owned = await call(connector, "find_owned", task_template=self.template())
+            key = self.owner().idempotency_key
+            assert meta in [found for found, tags in owned if tags.get("hardpoint-key") == key], (
+                "The job is not listed."
+            )
         self.service.end(self.the_job())
         if can.logs:
             logs = await call(connector, "get_logs", meta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +41,19 @@ def request(vendor: Vendor, task_type: str, execution: str = "f1", attempt: int 
     )
 
 
+def kill(service: Service) -> None:
+    """End it at once; until it has been waited for, its process counts as alive."""
+    service.process.kill()
+    service.process.wait()
+
+
+def made(vendor: Vendor) -> None:
+    """Wait until the vendor has done what nobody waits for any more."""
+    until = time.monotonic() + 30
+    while not vendor.jobs and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def settled(service: Service, meta: bytes, task_type: str) -> Any:
     """The state of a job once it is no longer being created."""
     until = time.monotonic() + 60
@@ -75,10 +87,9 @@ def test_one_is_killed_while_it_creates(replicas: list[Service], vendor: Vendor,
     until = time.monotonic() + 30
     while not vendor.calls["POST"] and time.monotonic() < until:
         time.sleep(0.02)
-    os.kill(first.process.pid, signal.SIGKILL)
+    kill(first)
     assert isinstance(asked.exception(), grpc.RpcError)
-    while not vendor.jobs and time.monotonic() < until:
-        time.sleep(0.02)
+    made(vendor)
 
     # The engine counts a failed attempt and asks anew, here of the other replica.
     meta = second.v1.CreateTask(request(vendor, task_type, attempt=1), timeout=60).resource_meta
@@ -93,7 +104,8 @@ def test_what_one_was_creating_the_other_finds(replicas: list[Service], vendor: 
     meta = first.v1.CreateTask(request(vendor, "vendor_finding"), timeout=1).resource_meta
     assert b"hardpoint_key" in meta
     assert second.v1.GetTask(messages.get(meta, "vendor_finding")).resource.phase == Phase.QUEUED
-    os.kill(first.process.pid, signal.SIGKILL)
+    kill(first)
+    made(vendor)
     assert settled(second, meta, "vendor_finding").phase == Phase.RUNNING
     assert len(vendor.jobs) == 1
     second.v1.DeleteTask(messages.delete(meta, "vendor_finding"))

@@ -6,6 +6,7 @@ A write to the disk takes about as long for a hundred as for one.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 _MOST = 128
 """Writes in one transaction."""
+_SPACING = 0.004
+"""Seconds from one transaction to the next, at least: in a crowd, more then share one."""
 
 
 class Clerk:
@@ -34,6 +37,7 @@ class Clerk:
         self._threads = Threads("hardpoint-journal", 1)
         self._waiting: list[tuple[Write, asyncio.Future[Any]]] = []
         self._work: asyncio.Task[None] | None = None
+        self._next = 0.0
 
     async def do(self, method: Callable[..., T], *arguments: Any) -> T:
         """What a method of the journal returns."""
@@ -52,6 +56,10 @@ class Clerk:
     async def _write_all(self) -> None:
         try:
             while self._waiting:
+                wait = self._next - time.monotonic()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                self._next = time.monotonic() + _SPACING
                 batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
                 await self._write_batch(batch)
         finally:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
 
@@ -20,8 +20,16 @@ _ARRAY_INDEX = "FLYTE_K8S_ARRAY_INDEX"
 _ARRAY_INDEX_NAME = "BATCH_JOB_ARRAY_INDEX_VAR_NAME"
 
 
+_OTHERS = re.compile(r"[^a-z0-9]+")
+
+
+@lru_cache(maxsize=4096)
 def _slug(text: str, longest: int) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:longest].strip("-")
+    return _OTHERS.sub("-", text.lower())[:longest].strip("-")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -79,31 +87,29 @@ class JobOwner:
         """The owner of a further job of the same attempt."""
         return replace(self, again=self.again + 1)
 
-    def _digest(self, *more: object) -> str:
-        parts = (self.project, self.domain, self.execution, self.node, *more)
-        return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
-
     @cached_property
     def node_key(self) -> str:
         """The same for all attempts of the node."""
-        return self._digest()
+        return _digest(f"{self.project}\0{self.domain}\0{self.execution}\0{self.node}")
 
     @cached_property
     def idempotency_key(self) -> str:
         """The same whenever this attempt asks; a DNS label of 35 to 63 characters, which begins with a letter."""
-        digest = self._digest(self.attempt, self.place, self.again)
+        digest = _digest(
+            f"{self.project}\0{self.domain}\0{self.execution}\0{self.node}\0{self.attempt}\0{self.place}\0{self.again}"
+        )
         told = _slug(f"{self.execution}-{self.node}-{self.attempt}", _LONGEST - len(digest) - 4)
         return f"hp-{told}-{digest}"
 
     @property
     def tags(self) -> dict[str, str]:
         """What a job may be labelled with: names and values of lower-case letters, digits and hyphens, at most 63 long."""
-        facts = {
-            "project": self.project,
-            "domain": self.domain,
-            "execution": self.execution,
-            "node": self.node,
-            "attempt": str(self.attempt),
+        slugs = {
+            "hardpoint-project": _slug(self.project, _LONGEST),
+            "hardpoint-domain": _slug(self.domain, _LONGEST),
+            "hardpoint-execution": _slug(self.execution, _LONGEST),
+            "hardpoint-node": _slug(self.node, _LONGEST),
+            "hardpoint-attempt": str(self.attempt),
+            "hardpoint-key": self.idempotency_key,
         }
-        slugs = {f"hardpoint-{name}": _slug(value, _LONGEST) for name, value in facts.items()}
-        return {name: value for name, value in slugs.items() if value} | {"hardpoint-key": self.idempotency_key}
+        return {name: value for name, value in slugs.items() if value}

@@ -20,6 +20,7 @@ from hardpoint.connectors.holders import new_holder, retire_holder
 from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.journal import Entry, Journal, Note
 from hardpoint.connectors.phases import Phase
+from hardpoint.connectors.pool import done_within
 from hardpoint.connectors.resource import Resource
 from hardpoint.connectors.watch import Watched, Watcher, WatchLimits
 from hardpoint.context import FlyteContextManager
@@ -188,9 +189,7 @@ class Jobs:
                     new_holder(),
                 ),
             )
-        if deadline is None:
-            return await asyncio.shield(creation.task)
-        if not (await asyncio.wait({creation.task}, timeout=deadline))[0] and not creation.request.is_asked:
+        if not await done_within(deadline, creation.task) and not creation.request.is_asked:
             ways: set[asyncio.Future[Any]] = {creation.task, creation.asked}
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         return creation.task.result() if creation.task.done() else pending(creation.request.key)
@@ -423,7 +422,7 @@ class Jobs:
                 logger.warning("It could not be written down how a job stands: %s", words(error))
 
         note.add_done_callback(noted)
-        await asyncio.wait({note}, timeout=_NOTING)
+        await done_within(_NOTING, note)
 
     async def _with_outputs(self, resource: Resource, written: str, wanted: str) -> Resource:
         """The resource with the outputs that the job wrote where its first attempt wanted them."""

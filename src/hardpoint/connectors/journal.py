@@ -40,7 +40,7 @@ MIGRATIONS = (
     ),
     (
         "alter table jobs add column asker text not null default ''",
-        "create index if not exists jobs_by_end on jobs (ended, updated)",
+        "create index if not exists jobs_that_ended on jobs (updated) where ended = 1",
     ),
 )
 """What leads from each version of the tables to the next; a journal without tables is version 0."""
@@ -49,7 +49,7 @@ Statement: TypeAlias = tuple[str, Sequence[Any]]
 Result: TypeAlias = tuple[list[tuple[Any, ...]], int]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Entry:
     """One job.
 
@@ -119,7 +119,7 @@ def _meta_id(meta: bytes) -> str:
 # -- what is written for many at once ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Begin:
     """Write down that a job is about to be asked for, and take its node's lease. Its outcome is a `Begun`.
 
@@ -134,7 +134,7 @@ class Begin:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Begun:
     """What came of a `Begin`.
 
@@ -149,7 +149,7 @@ class Begun:
     others: Sequence[Entry]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Finish:
     """Write down what the service has answered, and give the lease back. Its outcome is whether the job is still wanted."""
 
@@ -159,7 +159,7 @@ class Finish:
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Note:
     """Write down how a job stands, under whatever keys it is known. What has ended stays as it is."""
 

@@ -21,7 +21,7 @@ from typing import Any
 from hardpoint.connectors.contract import ConnectorBase, accepted_names
 from hardpoint.errors import HardpointError, TransientError
 
-__all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "guard_loop"]
+__all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "done_within", "guard_loop"]
 
 _IDLE = 30.0
 """Seconds after which a thread that has nothing to do ends."""
@@ -198,6 +198,27 @@ async def _answer(
         return method.function(*positional, **arguments)
     result = await _threads_of(connector).run(partial(method.function, *positional, **arguments))
     return await _guarded(result, method.title) if inspect.iscoroutine(result) else result
+
+
+async def done_within(seconds: float | None, future: asyncio.Future[Any]) -> bool:
+    """Whether a future is done, waited for at most so long, or until it is done; it goes on in any case."""
+    if not future.done():
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+
+        def wake(_: object = None) -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        future.add_done_callback(wake)
+        timer = None if seconds is None else loop.call_later(seconds, wake)
+        try:
+            await waiter
+        finally:
+            future.remove_done_callback(wake)
+            if timer is not None:
+                timer.cancel()
+    return future.done()
 
 
 # -- the guard ---------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
 from hardpoint.connectors.errors import is_transient, words
 from hardpoint.connectors.phases import JobGoneError, Phase
-from hardpoint.connectors.pool import call
+from hardpoint.connectors.pool import call, done_within
 from hardpoint.connectors.resource import Resource
 from hardpoint.errors import PermanentError, TransientError
 
@@ -212,7 +212,7 @@ class Watcher:
             self._want(job)
             self._gather()
         assert job.poll is not None
-        await asyncio.wait({job.poll}, timeout=deadline)
+        await done_within(deadline, job.poll)
         return self._told(job)
 
     async def state(

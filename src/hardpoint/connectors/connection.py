@@ -90,7 +90,7 @@ class Connection:
         if key in self.secrets:
             return self.secrets[key]
         if endpoint is not None:
-            self._check_endpoint(endpoint)
+            self.check_endpoint(endpoint)
         name = self.names.get(key)
         if name is None:
             return FlyteContextManager.current_context().params.secrets.get(group, key)
@@ -106,7 +106,12 @@ class Connection:
         """A setting that the task brings."""
         return self.configs.get(key, default)
 
-    def _check_endpoint(self, endpoint: str) -> None:
+    def check_endpoint(self, endpoint: str) -> None:
+        """Raise unless credentials of this process may go to an address that a task names.
+
+        Raises:
+            ForeignEndpointError: they may not.
+        """
         host = (urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or "").lower()
         if self.shared and not _fits(host, settings().connectors.endpoints):
             raise ForeignEndpointError(

@@ -20,7 +20,7 @@ def table(links: str) -> str:
     rows = ["| Integration | What it does | Install |", "|---|---|---|"]
     for manifest in catalogue.all():
         if manifest.distribution == "hardpoint":
-            install = f"`pip install 'hardpoint[{manifest.extra}]'`"
+            install = f"`pip install 'hardpoint[{manifest.extra}]'`" if manifest.extra else "nothing else"
             rows.append(f"| [{manifest.title}]({links}{manifest.name}.md) | {manifest.summary} | {install} |")
     return "".join(f"{row}\n" for row in rows)
 

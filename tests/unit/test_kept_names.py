@@ -30,6 +30,7 @@ def test_names_of_extend(name: str) -> None:
         ("types.error", "FlyteError"),
         ("deck", "Deck"),
         ("configuration", "SerializationSettings"),
+        ("sensor", "BaseSensor"),
         ("extend.backend.base_connector", "AsyncConnectorBase"),
         ("testing", "CodecConformance"),
     ],

@@ -19,7 +19,7 @@ from hardpoint.connectors.errors import words
 from hardpoint.connectors.holders import new_holder, retire_holder
 from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.journal import Entry, Journal, Note
-from hardpoint.connectors.phases import Phase
+from hardpoint.connectors.phases import JobGoneError, Phase
 from hardpoint.connectors.pool import done_within
 from hardpoint.connectors.resource import Resource
 from hardpoint.connectors.watch import Watched, Watcher, WatchLimits
@@ -294,11 +294,13 @@ class Jobs:
 
         Raises:
             MetaError: the metadata is of no job of this connector.
-            TransientError: the job is still being created, or was not.
+            TransientError: the job is still being created.
+            JobGoneError: it never came to be.
         """
         known = self._known.get((id(connector), meta)) or await self._meet(connector, meta, connection)
         if isinstance(known, Resource):
-            raise TransientError(known.message or "There is no job yet.")
+            kind = JobGoneError if known.phase.is_terminal else TransientError
+            raise kind(known.message or "There is no job.")
         return known.watched.decoded, connection or known.watched.connection
 
     async def _meet(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from hardpoint.connectors.journal import Journal, Write
 from hardpoint.connectors.pool import Threads
-from hardpoint.errors import HardpointError
+from hardpoint.errors import TransientError
 
 __all__ = ["Clerk"]
 
@@ -69,7 +69,7 @@ class Clerk:
         try:
             outcomes = await self.do(self.journal.write, [write for write, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, HardpointError):
+            if len(batch) > 1 and not isinstance(error, TransientError):
                 for one in batch:  # what the database refuses of one is not refused of all
                     await self._write_batch([one])
                 return

@@ -41,8 +41,11 @@ class PostgresJournal(Journal):
         self._url = f"postgresql://{rest}"
         self._lock = threading.Lock()
         self._connection: Any = None
-        with self._lock:
+        try:
             self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     def _migrate(self) -> None:
         with self._connected().transaction():

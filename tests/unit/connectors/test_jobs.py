@@ -15,6 +15,7 @@ import pytest
 
 from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Phase
+from hardpoint.connectors.errors import JobInDoubtError
 from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.jobs import JobLimits, Jobs
 from hardpoint.connectors.journal import Journal, open_journal
@@ -22,6 +23,7 @@ from hardpoint.connectors.journal_sqlite import SQLiteJournal
 from hardpoint.connectors.pool import Threads
 from hardpoint.connectors.watch import WatchLimits
 from hardpoint.errors import PermanentError, TransientError, UserError
+from hardpoint.settings import override
 from tests.unit.connectors.owners import metadata
 from tests.unit.connectors.vendor import Fault, Finding, Idempotent, JobMeta, Plain, Vendor, template
 
@@ -130,6 +132,40 @@ async def test_without_any_promise_a_lost_answer_is_told_and_not_repeated(journa
     with pytest.raises(TransientError, match="does not answer"):
         await Desk(journal, vendor, Plain()).create()
     assert vendor.calls["POST"] == 1
+
+
+async def test_without_any_promise_the_same_attempt_is_not_created_twice(journal: Journal, vendor: Vendor) -> None:
+    vendor.fail("POST", Fault(lost=True))
+    desk = Desk(journal, vendor, Plain())
+    with pytest.raises(TransientError):
+        await desk.create()
+    for other in (desk, Desk(journal, vendor, Plain())):
+        with pytest.raises(JobInDoubtError, match="there may be one already") as caught:
+            await other.create()
+        assert f"hardpoint jobs cancel {vendor.jobs['j0'].token}" in str(caught.value)
+    assert vendor.calls["POST"] == 1
+    await desk.jobs.cancel_key(Plain(), vendor.jobs["j0"].token)
+    assert job_id(await desk.create()) == "j1"
+
+
+async def test_without_any_promise_a_further_attempt_is_created_with_a_warning(
+    journal: Journal, vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail("POST", Fault(lost=True))
+    desk = Desk(journal, vendor, Plain())
+    with pytest.raises(TransientError):
+        await desk.create()
+    assert job_id(await desk.create(1)) == "j1"
+    first, second = (job.token for job in vendor.jobs.values())
+    assert f"Vendor may have created the job {first}, and cannot say: {second} may be a second one" in caplog.text
+
+
+async def test_who_says_when_to_come_back_has_created_nothing(journal: Journal, vendor: Vendor) -> None:
+    vendor.fail("POST", Fault(status=429, retry_after="1"))
+    desk = Desk(journal, vendor, Plain())
+    with pytest.raises(TransientError):
+        await desk.create()
+    assert job_id(await desk.create()) == "j0"
 
 
 async def test_a_service_that_is_busy_is_asked_again_when_it_says(
@@ -410,6 +446,46 @@ async def test_outputs_of_an_adopted_job_are_read_where_it_wrote_them(
     assert second.outputs == outputs
     first = await jobs.state(connector, meta, prefixes[0])
     assert first.outputs is None
+
+
+async def test_what_is_known_is_answered_without_the_journal(journal: Journal, vendor: Vendor) -> None:
+    desk = Desk(journal, vendor, Plain())
+    meta = await desk.create()
+    await desk.state(meta)
+    journal.close()
+    assert (await desk.state(meta)).phase is Phase.RUNNING
+    vendor.jobs["j0"].state = "DONE"
+    await asyncio.sleep(0.15)
+    assert (await desk.state(meta)).phase is Phase.SUCCEEDED  # what cannot be written down is told all the same
+
+
+async def test_a_journal_that_does_not_answer_fails_no_question(journal: Journal, vendor: Vendor) -> None:
+    meta = await Desk(journal, vendor, Plain()).create()
+    journal.close()
+    assert (await Desk(journal, vendor, Plain()).state(meta)).phase is Phase.RUNNING
+
+
+async def test_old_jobs_are_cleared_away(journal: Journal, vendor: Vendor) -> None:
+    first = await Desk(journal, vendor, Plain()).create()
+    await Desk(journal, vendor, Plain()).jobs.cancel(Plain(), first)
+    journal._execute("update jobs set updated = updated - 86400 * 31")
+    with override(connectors={"keep_days": 30}):
+        desk = Desk(journal, vendor, Plain())
+        await desk.create(node="n1")
+        while len(journal.find()) > 1:
+            await asyncio.sleep(0.01)
+
+
+async def test_drained_when_no_creation_is_under_way(journal: Journal, vendor: Vendor) -> None:
+    desk = Desk(journal, vendor, Plain())
+    assert await desk.jobs.drain() == []
+    vendor.fail("POST", Fault(seconds=0.3))
+    await desk.create(deadline=0.05)
+    assert desk.jobs.creating == 1
+    [key] = await desk.jobs.drain(0.05)
+    assert await desk.jobs.drain() == []
+    assert [job.token for job in vendor.jobs.values()] == [key]
+    assert desk.jobs.followed() == {"vendor_plain": (1, 0.0)}
 
 
 async def test_foreign_metadata_is_told(journal: Journal, vendor: Vendor) -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hardpoint.connectors import Phase, Resource
+from hardpoint.connectors import Capabilities, Phase, Resource
 from hardpoint.connectors.phases import UnknownStateError
 from hardpoint.connectors.watch import Watcher, WatchLimits, interval
 from tests.unit.connectors.vendor import Batching, Fault, Job, JobMeta, Plain, Vendor
@@ -75,6 +75,52 @@ async def test_a_batch_has_a_largest_size(vendor: Vendor) -> None:
     watcher = Watcher(Batching(), WatchLimits(rate=1000, batch=10))
     await asyncio.gather(*(watcher.state(meta) for meta in metas))
     assert vendor.calls == {"LIST": 3}
+
+
+async def test_the_connector_says_how_many_and_how_often(vendor: Vendor) -> None:
+    class Small(Batching):
+        capabilities = Capabilities(batches_polls=True, poll_batch=5, poll_rate=20)
+
+    metas = started(vendor, 20)
+    watcher = Watcher(Small())
+    await asyncio.gather(*(watcher.state(meta) for meta in metas))
+    assert vendor.calls == {"LIST": 4}
+    times = sorted(vendor.times["LIST"])
+    assert times[-1] - times[0] > 0.12
+
+
+async def test_jobs_are_looked_up_together_before_they_are_asked_for_again(vendor: Vendor) -> None:
+    metas = started(vendor, 100)
+    watcher = Watcher(Batching(), QUICK)
+
+    async def round_of_questions() -> list[Resource]:
+        """All jobs are asked for, some at a time, within a second."""
+        answers: list[Resource] = []
+        for start in range(0, 100, 10):
+            answers += await asyncio.gather(*(watcher.state(meta) for meta in metas[start : start + 10]))
+            await asyncio.sleep(0.1)
+        return answers
+
+    for _ in range(2):
+        await round_of_questions()
+    vendor.calls.clear()
+    vendor.jobs["j50"].state = "DONE"
+    answers = await round_of_questions() + await round_of_questions()
+    assert vendor.calls["LIST"] <= 6  # of 20, and of 200 one by one
+    assert vendor.calls["GET"] == 0
+    assert answers[150].phase is Phase.SUCCEEDED
+    assert {answer.phase for answer in answers[:50]} == {Phase.RUNNING}
+
+
+async def test_jobs_that_nobody_asks_for_fall_out(vendor: Vendor) -> None:
+    metas = started(vendor, 10)
+    watcher = Watcher(Batching(), QUICK)
+    for _ in range(3):
+        await asyncio.gather(*(watcher.state(meta) for meta in metas))
+        await asyncio.sleep(0.3)
+    before = vendor.calls["LIST"]
+    await asyncio.sleep(1)
+    assert vendor.calls["LIST"] <= before + 1  # what was planned at the last question
 
 
 async def test_one_job_that_spoils_the_batch_does_not_spoil_the_others(vendor: Vendor) -> None:

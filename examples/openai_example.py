@@ -1,4 +1,5 @@
-"""OpenAI, one prompt at a time and in a batch: ``hardpoint run examples/openai_example.py translations``.
+"""OpenAI, one prompt at a time and in a batch: ``hardpoint run examples/openai_example.py ask --message "Who are you?"``,
+``hardpoint run examples/openai_example.py translations --sentences '["Good morning"]'``.
 
 The key is read from ``FLYTE_OPENAI_API_KEY`` and, for the files of the batch, from ``OPENAI_KEY``. ``OPENAI_BASE_URL`` may name
 another server that speaks OpenAI's API.
@@ -40,7 +41,7 @@ def texts(result: BatchResult) -> list[str]:
 
 
 @workflow
-def translations(sentences: list[str] = ["Good morning", "Good night"]) -> list[str]:  # noqa: B006 - nobody changes it
+def translations(sentences: list[str]) -> list[str]:
     return texts(result=batch(jsonl_in=prompts(sentences=sentences)))
 
 

@@ -166,6 +166,7 @@ def test_a_quota_that_is_used_up_is_not_waited_for(service: FakeOpenAI) -> None:
         ("retry_after", "soon", None),
         ("x_other", "", None),
     ],
+    ids=["seconds", "milliseconds", "date", "nonsense", "nothing"],
 )
 def test_who_is_too_fast_is_told_for_how_long_to_wait(
     service: FakeOpenAI, header: str, value: str, seconds: float | None

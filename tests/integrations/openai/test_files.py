@@ -210,7 +210,7 @@ def test_a_file_becomes_answers(service: FakeOpenAI, tmp_path: Path) -> None:
 
 def run(service: FakeOpenAI, *arguments: str) -> subprocess.Popen[str]:
     example = str(ROOT / "examples" / "openai_example.py")
-    command = [example, "translations"] if arguments == () else list(arguments)
+    command = list(arguments) or [example, "translations", "--sentences", '["Good morning", "Good night"]']
     return subprocess.Popen(
         [sys.executable, "-m", "hardpoint.cli.main", "run", *command],
         stdout=subprocess.PIPE,

@@ -44,7 +44,7 @@ _PAIRS = 16
 _PAGE = 100
 _SEARCHED = 30 * 86400
 """Seconds back from now in which a batch is looked for. OpenAI keeps its files as long."""
-_SHOWN_ERRORS = 20
+_SHOWN_ERRORS, _LONGEST_ERROR = 20, 300
 
 
 @dataclass
@@ -244,7 +244,7 @@ def _errors(batch: Batch) -> list[str]:
     """What is wrong with the input, line by line."""
     errors = (batch.errors.data if batch.errors else None) or []
     told = [
-        f"line {error.line}: {error.message}" if error.line is not None else str(error.message or error.code)
+        f"{'' if error.line is None else f'line {error.line}: '}{error.message or error.code}"[:_LONGEST_ERROR]
         for error in errors[:_SHOWN_ERRORS]
     ]
     return [*told, f"... and {len(errors) - len(told)} more errors"] if len(errors) > len(told) else told
@@ -270,4 +270,4 @@ def _first_error(client: OpenAI, file_id: str) -> str:
         said = (row.get("error") or row["response"]["body"]["error"])["message"]
     except (ValueError, TypeError, KeyError, AttributeError):
         said = line
-    return f"The first one: {str(said)[:1000]} (the others are in the file {file_id})"
+    return f"The first one: {str(said)[:_LONGEST_ERROR]} (the others are in the file {file_id})"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
 
@@ -30,8 +30,6 @@ __all__ = ["SensorEngine", "SensorMetadata"]
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 10.0
-"""Seconds for which a question waits for a look; one that takes longer is told with a later question."""
 _ATTEMPTS = 5
 """Looks in a row that may fail in a way that nobody foresaw."""
 _LOOKS = 64
@@ -74,6 +72,8 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
     task_type_name = "sensor"
     metadata_type = SensorMetadata
     capabilities = Capabilities(idempotent_create=True)
+    patience: ClassVar[float] = 10.0
+    """Seconds for which a question waits for a look; what takes longer is told with a later question."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -114,7 +114,7 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
         if look is None or look.get_loop() is not asyncio.get_running_loop():
             look = asyncio.create_task(self._looking.run(partial(_look, resource_meta)))
             self._looks[job] = (now, look)
-        done, _ = await asyncio.wait({look}, timeout=_PATIENCE)
+        done, _ = await asyncio.wait({look}, timeout=self.patience)
         if not done:
             return Resource(
                 Phase.RUNNING,

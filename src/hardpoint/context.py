@@ -11,9 +11,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from hardpoint._lazy import Ref
 
@@ -99,8 +98,7 @@ class DeckLike(Protocol):
     def html(self) -> str: ...
 
 
-@dataclass(frozen=True)
-class TaskIdentity:
+class TaskIdentity(NamedTuple):
     """Which execution a task belongs to. Locally the project is ``local`` and the execution is the run's id."""
 
     project: str = "local"
@@ -292,9 +290,8 @@ _TIMELINE = Ref("hardpoint.deck:TimeLineDeck")
 _DEFAULT_FILES = Ref("hardpoint.storage:default_file_access")
 
 
-@dataclass(frozen=True)
 class FlyteContext:
-    """The state of the moment. Immutable; `FlyteContextManager.use` makes a changed one for a block.
+    """The state of the moment. It does not change; `FlyteContextManager.use` makes another one for a block.
 
     Attributes:
         mode: Under what circumstances code runs.
@@ -304,11 +301,21 @@ class FlyteContext:
         serialization: `SerializationSettings` in force, if any.
     """
 
-    mode: Mode = Mode.NONE
-    params: ExecutionParameters = field(default_factory=ExecutionParameters)
-    files: FileAccessLike | None = None
-    compilation: Any = None
-    serialization: Any = None
+    __slots__ = ("compilation", "files", "mode", "params", "serialization")
+
+    def __init__(
+        self,
+        mode: Mode = Mode.NONE,
+        params: ExecutionParameters | None = None,
+        files: FileAccessLike | None = None,
+        compilation: Any = None,
+        serialization: Any = None,
+    ) -> None:
+        self.mode: Final = mode
+        self.params: Final = params if params is not None else ExecutionParameters()
+        self.files: Final = files
+        self.compilation: Final = compilation
+        self.serialization: Final = serialization
 
     @property
     def file_access(self) -> FileAccessLike:
@@ -323,7 +330,8 @@ class FlyteContext:
         return self.params
 
     def new(self, **changes: Any) -> FlyteContext:
-        return replace(self, **changes)
+        """A copy with changes."""
+        return FlyteContext(**{name: getattr(self, name) for name in self.__slots__} | changes)
 
 
 _ROOT = FlyteContext()
@@ -350,7 +358,7 @@ class FlyteContextManager:
     @contextmanager
     def use(context: FlyteContext | None = None, **changes: Any) -> Iterator[FlyteContext]:
         """Run a block under `context` (default: the current one) with `changes`."""
-        changed = replace(context or _current.get(), **changes)
+        changed = (context or _current.get()).new(**changes)
         token = _current.set(changed)
         try:
             yield changed

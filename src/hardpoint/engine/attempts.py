@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from hardpoint.tasks.base import PythonTask
     from hardpoint.workflows.graph import NodeMetadata
 
-__all__ = ["Attempt", "Policy", "TaskExit", "TaskTimeout", "in_thread", "limited", "run_in_thread", "run_on_loop"]
+__all__ = [
+    "Attempt",
+    "Failed",
+    "Policy",
+    "TaskExit",
+    "TaskTimeout",
+    "in_thread",
+    "limited",
+    "once",
+    "run_in_thread",
+    "run_on_loop",
+]
 
 Outputs = Mapping[str, Literal]
 T = TypeVar("T")
@@ -128,17 +139,37 @@ class Attempt(msgspec.Struct, frozen=True):
     prefix: str
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """A first attempt that was made already.
+
+    Attributes:
+        error: What it came to.
+        began: When it began, by `clock`.
+    """
+
+    error: BaseException
+    began: float
+
+
 def attempts(
-    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy, quiet: bool = False
+    run: Run,
+    path: str,
+    task: PythonTask[Any],
+    inputs: Mapping[str, Literal],
+    policy: Policy,
+    element: Mapping[str, Literal] | None = None,
+    failed: Failed | None = None,
 ) -> Generator[Attempt | float, Outputs, Outputs]:
     """How a task comes to its outputs, whoever runs it: yields an `Attempt` to be made, or seconds to be waited.
 
-    An attempt's outputs are sent in, its error is thrown in. With `quiet`, as for the elements of a map, listeners are told of
-    failures only, and successes are written some at a time.
+    An attempt's outputs are sent in, its error is thrown in. An element of a map (`element` is what is recorded as its inputs) is
+    quiet: listeners are told of failures only, and successes are written some at a time. With `failed`, the first attempt has
+    been made.
     """
     name = task.name
+    quiet, noted = element is not None, inputs if element is None else element
 
-    recalled = run.recall(path, name, inputs)
+    recalled = run.recall(path, name, noted)
     if recalled is not None:
         if not quiet:
             run.tell(NodeEvent(path, name, "succeeded", cached=True, message="kept from the run that is resumed"))
@@ -149,7 +180,7 @@ def attempts(
         prefix = run.cache.data_prefix(key)
         hit = None if settings().local.cache_overwrite else run.cache.get(key)
         if hit is not None:
-            run.node_started(path, name, 0, inputs)
+            run.node_started(path, name, 0, noted)
             run.node_succeeded(path, hit, cached=True)
             if not quiet:
                 run.tell(NodeEvent(path, name, "succeeded", cached=True))
@@ -157,16 +188,18 @@ def attempts(
     deck = run.deck_of(path) if task.enable_deck else None
     number = 0
     while True:
-        run.node_started(path, name, number, inputs)
+        run.node_started(path, name, number, noted)
         if not quiet:
             run.tell(NodeEvent(path, name, "running", number))
-        began = clock()
+        began = clock() if failed is None else failed.began
         try:
+            if failed is not None:
+                raise failed.error
             outputs = yield Attempt(number, prefix)
         except (asyncio.CancelledError, Interrupted):
             raise
         except BaseException as error:
-            took = clock() - began
+            took, failed = clock() - began, None
             if number < policy.retries and may_retry(error):
                 pause = pause_before(error, number)
                 run.tell(NodeEvent(path, name, "retrying", number, took, message=f"{error} (again in {pause:g} s)"))
@@ -185,10 +218,18 @@ def attempts(
         return outputs
 
 
-def _once(run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], attempt: Attempt) -> Outputs:
+def once(
+    run: Run,
+    path: str,
+    task: PythonTask[Any],
+    inputs: Mapping[str, Literal],
+    attempt: Attempt,
+    arguments: dict[str, Any] | None = None,
+) -> Outputs:
+    """Make one attempt in the thread that calls; `arguments` are the inputs as values, where they have been converted."""
     ctx = run.context(path, task, attempt.number, attempt.prefix)
     try:
-        return _literals(dispatch(task, inputs, ctx=ctx))
+        return _literals(dispatch(task, inputs, ctx=ctx, arguments=arguments))
     except SystemExit as error:  # it ends the task, not whoever runs it
         raise TaskExit(task.name, error.code) from error
     finally:
@@ -206,10 +247,16 @@ def in_thread(task: PythonTask[Any], policy: Policy) -> bool:
 
 
 def run_in_thread(
-    run: Run, path: str, task: PythonTask[Any], inputs: Mapping[str, Literal], policy: Policy, quiet: bool = False
+    run: Run,
+    path: str,
+    task: PythonTask[Any],
+    inputs: Mapping[str, Literal],
+    policy: Policy,
+    element: Mapping[str, Literal] | None = None,
+    failed: Failed | None = None,
 ) -> Outputs:
-    """Run a task to its end and record it, in the thread that calls."""
-    story = attempts(run, path, task, inputs, policy, quiet)
+    """Run a task to its end and record it, in the thread that calls; `element` and `failed` are as for `attempts`."""
+    story = attempts(run, path, task, inputs, policy, element, failed)
     try:
         request = next(story)
         while True:
@@ -218,7 +265,7 @@ def run_in_thread(
                 request = next(story)
                 continue
             try:
-                outputs = _once(run, path, task, inputs, request)
+                outputs = once(run, path, task, inputs, request)
             except BaseException as error:  # the story says what becomes of it
                 request = story.throw(error)
             else:
@@ -241,7 +288,8 @@ async def run_on_loop(
     task: PythonTask[Any],
     inputs: Mapping[str, Literal],
     policy: Policy,
-    once: Callable[[Attempt], Awaitable[Outputs]] | None = None,
+    attempt: Callable[[Attempt], Awaitable[Outputs]] | None = None,
+    element: Mapping[str, Literal] | None = None,
 ) -> Outputs:
     """Run a task to its end and record it, from the event loop: async tasks, and those with a time limit.
 
@@ -251,9 +299,10 @@ async def run_on_loop(
         task: The task.
         inputs: Its inputs.
         policy: How it is run.
-        once: Makes an attempt where that is not simply to run the task; its time is limited here.
+        attempt: Makes an attempt where that is not simply to run the task; its time is limited here.
+        element: As for `attempts`.
     """
-    story = attempts(run, path, task, inputs, policy)
+    story = attempts(run, path, task, inputs, policy, element)
     try:
         request = next(story)
         while True:
@@ -262,10 +311,10 @@ async def run_on_loop(
                 request = next(story)
                 continue
             try:
-                if once is None:
+                if attempt is None:
                     outputs = await _once_on_loop(run, path, task, inputs, policy, request)
                 else:
-                    outputs = await limited(task.name, policy.timeout, once(request))
+                    outputs = await limited(task.name, policy.timeout, attempt(request))
             except BaseException as error:  # the story says what becomes of it
                 request = story.throw(error)
             else:
@@ -280,7 +329,7 @@ async def _once_on_loop(
 ) -> Outputs:
     try:
         if not task.is_async:
-            made: Outputs = await run.workers.run(lambda: _once(run, path, task, inputs, attempt), policy.timeout)
+            made: Outputs = await run.workers.run(lambda: once(run, path, task, inputs, attempt), policy.timeout)
             return made
         ctx = run.context(path, task, attempt.number, attempt.prefix)
         try:

@@ -77,7 +77,7 @@ def _native(interface: Interface, values: Mapping[str, Any]) -> Any:
 def run_sync(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine from plain code; where a loop runs already (a notebook), on one in another thread."""
     if asyncio._get_running_loop() is None:
-        return asyncio.run(coroutine)
+        return _run_here(coroutine)
     result: list[Any] = []
     done = threading.Event()
     context = copy_context()
@@ -89,7 +89,7 @@ def run_sync(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
     def work() -> None:
         try:
-            result.append((context.run(asyncio.run, noted()), None))
+            result.append((context.run(_run_here, noted()), None))
         except BaseException as error:  # handed to the caller's thread
             result.append((None, error))
         finally:
@@ -109,6 +109,20 @@ def run_sync(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if error is not None:
         raise error
     return value
+
+
+def _run_here(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine, on a loop of its own.
+
+    It is not the result of the loop's task: on its way out, `asyncio.run` has `signal.signal` write that down at length.
+    """
+    result: list[Any] = []
+
+    async def keep() -> None:
+        result.append(await coroutine)
+
+    asyncio.run(keep())
+    return result[0]
 
 
 async def _run(run: Run, entity: Any, inputs: Mapping[str, Literal]) -> dict[str, Literal]:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from hardpoint.engine.attempts import Policy, in_thread, run_in_thread, run_on_loop
+from hardpoint.engine.attempts import Policy, in_thread, run_on_loop
+from hardpoint.engine.elements import Elements
 from hardpoint.engine.events import NodeEvent
 from hardpoint.engine.run import Run
 from hardpoint.errors import FlyteAssertion
@@ -53,17 +54,24 @@ async def run_map(
     outputs: list[Outputs | None] = [None] * count
     indices: Iterator[int] = iter(range(count))  # shared by all that work: each takes the next
 
-    if isinstance(target, PythonTask) and in_thread(target, policy or Policy.of(target)):
-        chosen = policy or Policy.of(target)
+    elements = Elements(run, path, entity, inputs)
+    chosen = policy or Policy.of(target) if isinstance(target, PythonTask) else Policy()
+
+    if isinstance(target, PythonTask) and in_thread(target, chosen):
+        directly = not run.done and chosen.cache_version is None and not target.enable_deck
+        if directly:
+            await run.workers.run(elements.convert)
 
         def work() -> None:
+            lane = elements.lane()
             for index in indices:
                 if progress.hopeless:
                     return
                 try:
-                    outputs[index] = run_in_thread(
-                        run, f"{path}/[{index}]", target, entity.element(inputs, index), chosen, quiet=True
-                    )
+                    if directly:
+                        outputs[index] = elements.run_directly(index, lane, chosen)
+                    else:
+                        outputs[index] = elements.run_in_attempts(index, chosen)
                 except Exception as error:
                     progress.failed(error)
                     if progress.hopeless and progress.first is not None:
@@ -78,10 +86,11 @@ async def run_map(
             for index in indices:
                 if progress.hopeless:
                     return
-                here, given = f"{path}/[{index}]", entity.element(inputs, index)
+                here, given = f"{path}/[{index}]", elements.given(index)
                 try:
                     if isinstance(target, PythonTask):
-                        outputs[index] = await run_on_loop(run, here, target, given, policy or Policy.of(target))
+                        noted = elements.noted(index)
+                        outputs[index] = await run_on_loop(run, here, target, given, chosen, element=noted)
                     else:
                         outputs[index] = await run_entity(run, here, target, given)
                 except Exception as error:
@@ -93,13 +102,13 @@ async def run_map(
 
         parts = [work_on_loop() for _ in range(at_once)]
     tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        run.flush(0)
+    with run.recording(elements):
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     if progress.first is not None and progress.too_few:
         raise progress.first
     return _collect(entity, outputs)
@@ -157,6 +166,8 @@ class _Progress:
         return self.too_few and not self.run_all
 
     def succeeded(self) -> None:
+        if not self.run.listens:
+            return
         with self._lock:
             self.done += 1
             now = time.monotonic()

@@ -8,9 +8,10 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +25,9 @@ from hardpoint.idl import Literal
 from hardpoint.secrets import REQUESTS, redact_uri
 from hardpoint.settings import settings
 from hardpoint.storage import FileAccess
+
+if TYPE_CHECKING:
+    from hardpoint.engine.elements import Elements
 
 __all__ = ["DECK_FILE", "Run", "RunOptions", "new_run_id"]
 
@@ -85,11 +89,12 @@ class Run:
 
     def __init__(self, options: RunOptions) -> None:
         self.options = options
-        self._listens = type(options.listener) is not Silent
+        self.listens = type(options.listener) is not Silent
         self._told = threading.Lock()
         self._starting = threading.Lock()
         self._started: dict[str, StartedNode] = {}
         self._ended: list[EndedNode] = []
+        self._maps: list[Elements] = []
         self.store = RunStore(options.state_dir) if options.record or options.resume else None
         self.done: dict[str, tuple[str, bytes, bytes]] = {}
         if options.resume and self.store is not None:
@@ -189,7 +194,7 @@ class Run:
 
     def tell(self, event: NodeEvent) -> None:
         """Tell the listener, whatever thread this is. One that fails is told no more; the run goes on."""
-        if not self._listens:
+        if not self.listens:
             return
         if event.message:
             event = msgspec.structs.replace(event, message=redact_uri(event.message))
@@ -197,7 +202,7 @@ class Run:
             try:
                 self.options.listener.node(event)
             except Exception:
-                self._listens = False
+                self.listens = False
                 logger.warning("The listener of run %s failed and is not told any more.", self.id, exc_info=True)
 
     def start(self, name: str, inputs: Mapping[str, Literal]) -> None:
@@ -264,9 +269,19 @@ class Run:
                 return
         self.store.end_node(self.id, path, state, outputs, error, cached=cached, deck=deck)
 
+    @contextmanager
+    def recording(self, elements: Elements) -> Iterator[None]:
+        """A block in which what becomes of the elements of a map is written by each `flush`, the last one at its end."""
+        self._maps.append(elements)
+        try:
+            yield
+        finally:
+            self.flush(0)
+            self._maps.remove(elements)
+
     def flush(self, older_than: float = _UNWRITTEN) -> None:
         """Write the starts of nodes that have been running for some time, and the ends that are still to be written."""
-        if self.store is None or not (self._started or self._ended):
+        if self.store is None or not (self._started or self._ended or self._maps):
             return
         limit = time.time() - older_than
         with self._starting:
@@ -274,10 +289,12 @@ class Run:
                 self.store.add_nodes(self.id, self._ended)
                 self._ended = []
             due = [row for row in self._started.values() if row.started <= limit]
+            for row in due:
+                del self._started[row.path]
+            for elements in self._maps:
+                due += elements.write(self.store, limit)
             if due:
                 self.store.start_nodes(self.id, due)
-                for row in due:
-                    del self._started[row.path]
 
     async def keep_flushing(self) -> None:
         """Flush again and again; to be cancelled."""

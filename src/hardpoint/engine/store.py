@@ -12,14 +12,15 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from hardpoint.errors import UserError
-from hardpoint.idl import Literal, LiteralMap, literal_map
+from hardpoint.idl import Literal, LiteralMap
 from hardpoint.settings import settings
 
 __all__ = ["EndedNode", "NodeRecord", "RunRecord", "RunStore", "StartedNode", "pack", "unpack"]
@@ -36,13 +37,45 @@ create table if not exists nodes (
     external text, deck text,
     primary key (run, path)
 ) without rowid;
+create table if not exists elements (run text not null, path text not null, name text not null, batch blob not null);
+create index if not exists elements_by_run on elements (run);
 """
-_VERSION = 1
+_VERSION = 2
 
 
 def pack(literals: Mapping[str, Literal]) -> bytes:
-    """Literals as the bytes of a `LiteralMap`; equal literals give equal bytes."""
-    return literal_map(literals).SerializeToString(deterministic=True)
+    """Literals as the bytes of a `LiteralMap`; equal literals give equal bytes.
+
+    The map is written here, entry by entry, since a message of it would have to hold copies of the literals.
+    Wire facts: https://protobuf.dev/programming-guides/encoding/#maps
+    """
+    parts: list[bytes] = []
+    for name in sorted(literals) if len(literals) > 1 else literals:
+        value = literals[name].SerializeToString(deterministic=True)
+        entry = _key(name) + _varint(len(value)) + value
+        parts += b"\x0a", _varint(len(entry)), entry
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> bytes:
+    """What an entry of the map begins with: its key, and the tag of its value."""
+    text = name.encode()
+    return b"\x0a" + _varint(len(text)) + text + b"\x12"
+
+
+def _varint(number: int) -> bytes:
+    if number < 0x80:
+        return _BYTES[number]
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+_BYTES = tuple(bytes([number]) for number in range(0x80))
 
 
 def unpack(data: bytes) -> dict[str, Literal]:
@@ -100,10 +133,10 @@ class NodeRecord(msgspec.Struct, frozen=True):
     ended: float | None
     inputs: bytes | None
     outputs: bytes | None
-    error: str | None
-    cached: int
-    external: str | None
-    deck: str | None
+    error: str | None = None
+    cached: int = 0
+    external: str | None = None
+    deck: str | None = None
 
 
 class StartedNode(NamedTuple):
@@ -233,6 +266,11 @@ class RunStore:
                 self._db.execute("begin immediate")
                 self._db.executemany(statement, values)
 
+    def add_elements(self, run: str, path: str, name: str, batch: bytes) -> None:
+        """Record elements of the map at `path` that have succeeded; `batch` is what `freeze` makes of them."""
+        with self._lock:
+            self._db.execute("insert into elements (run, path, name, batch) values (?,?,?,?)", (run, path, name, batch))
+
     def end_node(
         self,
         run: str,
@@ -301,18 +339,38 @@ class RunStore:
     def nodes(self, run: str) -> list[NodeRecord]:
         """The nodes of a run, in the order in which they started."""
         columns = "run, path, name, state, attempt, started, ended, inputs, outputs, error, cached, external, deck"
-        return [
-            NodeRecord(*row)
-            for row in self._rows(f"select {columns} from nodes where run = ? order by started, path", run)
-        ]
+        latest = {row[1]: NodeRecord(*row) for row in self._rows(f"select {columns} from nodes where run = ?", run)}
+        for record in self._elements(run):
+            known = latest.get(record.path)
+            if known is None or known.started <= record.started:  # else it ran again later, with other inputs
+                latest[record.path] = record
+        return sorted(latest.values(), key=lambda record: (record.started, record.path))
+
+    def _elements(self, run: str) -> Iterator[NodeRecord]:
+        """The elements that were written in batches, as nodes."""
+        from hardpoint.engine.batches import thaw
+
+        for path, name, batch in self._rows("select path, name, batch from elements where run = ? order by rowid", run):
+            for element in thaw(batch):
+                yield NodeRecord(
+                    run,
+                    f"{path}/[{element.index}]",
+                    name,
+                    "succeeded",
+                    0,
+                    element.started,
+                    element.ended,
+                    pack(element.inputs),
+                    pack(element.outputs),
+                )
 
     def finished(self, run: str) -> dict[str, tuple[str, bytes, bytes]]:
         """Path -> (name, inputs, outputs) of the nodes that succeeded: what a resumed run need not do again."""
-        rows = self._rows(
-            "select path, name, inputs, outputs from nodes where run = ? and state = 'succeeded' and outputs is not null",
-            run,
-        )
-        return {path: (name, inputs or b"", outputs) for path, name, inputs, outputs in rows}
+        return {
+            node.path: (node.name, node.inputs or b"", node.outputs)
+            for node in self.nodes(run)
+            if node.state == "succeeded" and node.outputs is not None
+        }
 
     def remove(self, run: str) -> None:
         """Forget a run and delete its data.
@@ -327,5 +385,6 @@ class RunStore:
         with self._lock:
             self._db.execute("begin immediate")
             self._db.execute("delete from nodes where run = ?", (record.id,))
+            self._db.execute("delete from elements where run = ?", (record.id,))
             self._db.execute("delete from runs where id = ?", (record.id,))
             self._db.execute("commit")

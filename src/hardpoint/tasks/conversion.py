@@ -129,23 +129,36 @@ def encode_outputs(task: str, interface: Interface, value: Any) -> dict[str, Lit
     """What a task returned, as literals; see `PythonTask.encode_outputs`."""
     outputs = named_outputs(task, interface, value)
     codecs = interface.output_codecs
-    literals = {name: idl.Literal() for name in outputs}
-    moving = [name for name in outputs if codecs[name].io]
+    literals: dict[str, Literal] = {}
+    moving: list[str] = []
+    for name, output in outputs.items():
+        codec, literal = codecs[name], idl.Literal()
+        literals[name] = literal
+        if codec.io:
+            moving.append(name)
+            continue
+        try:
+            codec.fill(output, literal)
+        except Exception as error:
+            raise _output_error(task, interface, name, output, error) from error
+    if moving:
+        _encode_moving(task, interface, {name: outputs[name] for name in moving}, literals)
+    return literals
+
+
+def _encode_moving(
+    task: str, interface: Interface, outputs: Mapping[str, Any], literals: Mapping[str, Literal]
+) -> None:
+    """Fill the literals of those outputs whose conversion may move data, side by side."""
+    from hardpoint.types.containers import map_io
 
     def fill(name: str) -> None:
         try:
-            codecs[name].fill(outputs[name], literals[name])
+            interface.output_codecs[name].fill(outputs[name], literals[name])
         except Exception as error:
             raise _output_error(task, interface, name, outputs[name], error) from error
 
-    for name in outputs:
-        if not codecs[name].io:
-            fill(name)
-    if moving:
-        from hardpoint.types.containers import map_io
-
-        map_io(fill, moving)
-    return literals
+    map_io(fill, list(outputs))
 
 
 def _output_error(task: str, interface: Interface, name: str, value: Any, error: Exception) -> Exception:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from flyteidl.core.dynamic_job_pb2 import DynamicJobSpec
+from google.protobuf.message import Message
 
+from hardpoint import idl
 from hardpoint.context import ExecutionParameters, FlyteContext, FlyteContextManager
 from hardpoint.errors import UserError
-from hardpoint.idl import Literal, LiteralMap
 
 if TYPE_CHECKING:
+    from hardpoint.idl import DynamicJobSpec, Literal, LiteralMap
     from hardpoint.tasks.decks import Recorder
     from hardpoint.tasks.interface import Interface
 
 __all__ = ["Dispatchable", "IgnoreOutputs", "Outputs", "adispatch", "dispatch"]
 
-Outputs: TypeAlias = dict[str, Literal] | LiteralMap | DynamicJobSpec
+Outputs: TypeAlias = "dict[str, Literal] | LiteralMap | DynamicJobSpec"
 """What a run gives: literals by output, or a message that the task made itself, as dynamic tasks do."""
 
 
@@ -50,7 +52,11 @@ class Dispatchable(Protocol):
 
 
 def dispatch(
-    task: Dispatchable, literals: Mapping[str, Literal] | LiteralMap, *, ctx: FlyteContext | None = None
+    task: Dispatchable,
+    literals: Mapping[str, Literal] | LiteralMap,
+    *,
+    ctx: FlyteContext | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> Outputs:
     """Run a task and wait for it. An async task gets an event loop of its own, so this must not be called on one.
 
@@ -58,6 +64,7 @@ def dispatch(
         task: The task.
         literals: Its inputs.
         ctx: The context in which it runs; the current one if None. Decks are put in its `params.decks`.
+        arguments: The inputs as values, where they have been converted already.
 
     Raises:
         TypeTransformerFailedError: an input or an output does not fit.
@@ -67,10 +74,10 @@ def dispatch(
     run = _Run(task, ctx)
     token = FlyteContextManager.push(run.context)
     try:
-        arguments = run.start(literals)
+        arguments = run.start(literals, arguments)
         try:
             value = task.execute(**arguments)
-            if inspect.isawaitable(value):
+            if _is_awaited(type(value)):
                 value = _wait_for(value)
         except BaseException as error:
             run.failed(error)
@@ -99,7 +106,7 @@ async def adispatch(
             FlyteContextManager.push(run.context)
         try:
             value = task.execute(**arguments)
-            if inspect.isawaitable(value):
+            if _is_awaited(type(value)):
                 value = await value
         except BaseException as error:
             run.failed(error)
@@ -114,6 +121,10 @@ async def adispatch(
     finally:
         run.close()
         FlyteContextManager.pop(token)
+
+
+_is_awaited: Callable[[type], bool] = lru_cache(maxsize=1024)(lambda kind: hasattr(kind, "__await__"))
+"""Whether values of a type are awaitable."""
 
 
 def _wait_for(awaitable: Any) -> Any:
@@ -141,14 +152,18 @@ class _Run:
         self.context = ctx or FlyteContextManager.current_context()
         self.recorder: Recorder | None = None
 
-    def start(self, literals: Mapping[str, Literal] | LiteralMap) -> dict[str, Any]:
-        """Prepare, and convert the inputs."""
+    def start(
+        self, literals: Mapping[str, Literal] | LiteralMap, arguments: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Prepare, and convert the inputs unless that is done."""
         task, params = self.task, self.context.params
         prepared = task.pre_execute(params)
         if prepared is not None and prepared is not params:
             self.context = self.context.new(params=prepared)
             FlyteContextManager.push(self.context)
-        given = literals.literals if isinstance(literals, LiteralMap) else literals
+        if arguments is not None and not task.enable_deck:
+            return arguments
+        given = literals.literals if isinstance(literals, idl.LiteralMap) else literals
         if not task.enable_deck:
             return task.decode_inputs(given)
         from hardpoint.tasks.decks import Recorder
@@ -170,7 +185,7 @@ class _Run:
         if self.recorder is not None:
             self.recorder.end()
         value = self.task.post_execute(self.context.params, value)
-        if isinstance(value, LiteralMap | DynamicJobSpec):
+        if isinstance(value, Message) and isinstance(value, idl.LiteralMap | idl.DynamicJobSpec):
             return value
         if self.recorder is None:
             return self.task.encode_outputs(value)

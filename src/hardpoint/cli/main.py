@@ -23,6 +23,7 @@ _COMMANDS = {
     "serve": ("hardpoint.cli.serve:serve", "Serve connectors to a Flyte backend."),
     "cache": ("hardpoint.cli.cache:cache", "Look after the local cache."),
     "doctor": ("hardpoint.cli.doctor:doctor", "Say which integrations can be used here, and what mends the others."),
+    "new": ("hardpoint.cli.new:new", "Begin an integration."),
     "completion": ("hardpoint.cli.completion:completion", "Print the script that completes commands in a shell."),
 }
 

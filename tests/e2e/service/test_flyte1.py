@@ -208,7 +208,7 @@ def test_the_same_attempt_has_one_job(service: Service) -> None:
 
 
 def test_logs_stream(service: Service) -> None:
-    meta = meta_of("0.3")
+    meta = meta_of("slowly")
     began, arrived = time.monotonic(), []
     parts = []
     for part in service.v1.GetTaskLogs(messages.logs(meta, lines=3, token="4")):

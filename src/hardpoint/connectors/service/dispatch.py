@@ -116,7 +116,9 @@ def _tell(rpc: Rpc) -> None:
 def _told(rpc: Rpc, error: Exception) -> Refused:
     """What the caller is told."""
     told = refused(error, f"answer {rpc.method.rpartition('/')[2]}", where="The connector service")
-    logger.info("%s of %s: %s: %s", rpc.method, rpc.task_type or "no type", told.status.name, told.text)
+    # Who merely reaches the port must not be able to fill the log.
+    level = logging.INFO if rpc.task_type else logging.DEBUG
+    logger.log(level, "%s of %s: %s: %s", rpc.method, rpc.task_type or "no type", told.status.name, told.text)
     return told
 
 

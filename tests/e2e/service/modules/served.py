@@ -108,12 +108,12 @@ class Jobs(AsyncConnectorBase[JobMeta]):
 
 
 async def _logs(meta: JobMeta, lines: int, token: str) -> AsyncIterator[GetTaskLogsResponse]:
-    first = int(token or 0)
+    first = int(token) if token.isdecimal() else 0
     yield GetTaskLogsResponse(header=GetTaskLogsResponseHeader(token=str(first + lines)))
-    for number in range(first, first + lines):
+    for number in range(first, first + min(lines, 10)):
         line = LogLine(message=f"line {number}\n")
         yield GetTaskLogsResponse(body=GetTaskLogsResponseBody(results=[line.message], structured_lines=[line]))
-        await asyncio.sleep(float(meta.get or 0))
+        await asyncio.sleep(0.3 if meta.get == "slowly" else 0)
 
 
 class Plain(Jobs):

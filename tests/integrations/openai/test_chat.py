@@ -230,6 +230,11 @@ def test_the_address_may_come_with_the_connection(service: FakeOpenAI, monkeypat
     monkeypatch.delenv("OPENAI_BASE_URL")
     with use_connection(Connection(configs={"base_url": service.url})):
         assert do(ChatGPTTask("chat.configured", {"model": "m"})).outputs == {"o0": "HELLO"}
+    with (
+        use_connection(Connection(configs={"base_url": "llm"})),
+        pytest.raises(FlyteValidationException, match="'llm'"),
+    ):
+        do(ChatGPTTask("chat.misconfigured", {"model": "m"}))
 
 
 def test_other_names_of_secrets_travel_in_the_template() -> None:

@@ -334,6 +334,13 @@ def test_a_config_that_makes_no_sense_is_told_at_once() -> None:
         SensorEngine().create(made, "", None)
 
 
+def test_a_config_that_its_class_does_not_take_is_told_at_once() -> None:
+    made = template(sensors.Annotated("s"))
+    made.custom["sensor_config"] = {"most": 1}
+    with pytest.raises(UserError, match=r"No Annotated can be made of the config \{'most': 1\}: TypeError: .*'most'"):
+        SensorEngine().create(made, "", None)
+
+
 def test_two_that_wait_for_the_same_are_two_jobs(tmp_path: Path) -> None:
     path = tmp_path / "x"
     sensor = FileSensor("wait")
@@ -372,7 +379,7 @@ def test_secrets_are_at_hand_and_seen_nowhere(
         told += [str(look(indiscreet, connector)) for _ in range(5)]
     assert "***" in told[-1]
     assert "canary" not in "".join(told)
-    assert "canary" not in " ".join(record.getMessage() for record in caplog.records)
+    assert "canary" not in " ".join(f"{record.getMessage()} {record.exc_info}" for record in caplog.records)
     with use_connection(Connection(secrets={"sensor_key": "another"})):
         assert look(discreet).message == "It has 7 letters."
 

@@ -51,9 +51,13 @@ class Account:
 
     @classmethod
     def of(cls, custom: Mapping[str, Any]) -> Account:
-        """What a template's ``custom`` says; the URL may also be a setting of the task's connection."""
+        """What a template's ``custom`` says; the URL may also be a setting of the task's connection.
+
+        Raises:
+            FlyteValidationException: the URL is none.
+        """
         return cls(
-            base_url=custom.get("base_url") or connection().config("base_url"),
+            base_url=checked_url(custom.get("base_url") or connection().config("base_url") or None) or "",
             organization=custom.get("openai_organization") or "",
             project=custom.get("openai_project") or "",
         )

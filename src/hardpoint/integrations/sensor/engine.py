@@ -7,6 +7,7 @@ import base64
 import inspect
 import logging
 import time
+import traceback
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from hardpoint.errors import HardpointError, PermanentError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.sensor.base import BaseSensor, PokeResult
 from hardpoint.integrations.sensor.file_sensor import FileSensor
+from hardpoint.secrets import redact_uri
 from hardpoint.tasks.naming import module_name
 from hardpoint.tasks.resolver import load_object
 from hardpoint.types import TypeEngine
@@ -142,7 +144,7 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
         count = self._failures[job] = self._failures.get(job, 0) + 1
         said = f"{meta.sensor_name}.poke raised {type(error).__name__}: {words(error)}"
         if count < _ATTEMPTS:
-            logger.warning("%s", said, exc_info=error)
+            logger.warning("%s\n%s", said, redact_uri("".join(traceback.format_exception(error))))
             return Resource(Phase.RUNNING, message=f"{said} ({count} of {_ATTEMPTS} times in a row)")
         del self._failures[job]
         return Resource(Phase.FAILED, message=f"{said}, {count} times in a row")
@@ -188,8 +190,16 @@ def _sensor(meta: SensorMetadata) -> BaseSensor:
     Raises:
         UserError: the class is not installed here, or is no sensor's, or its config makes no sense.
     """
-    kept = _KEPT.get((meta.sensor_module, meta.sensor_name))
-    return (kept or _class(meta.sensor_module, meta.sensor_name)).remade(meta.task_name, meta.sensor_config)
+    cls = _KEPT.get((meta.sensor_module, meta.sensor_name)) or _class(meta.sensor_module, meta.sensor_name)
+    try:
+        return cls.remade(meta.task_name, meta.sensor_config)
+    except HardpointError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"No {cls.__qualname__} can be made of the config {meta.sensor_config}: {type(error).__name__}: {words(error)}",
+            remedy="Let from_dict take what to_dict gives, and the constructor what it needs from the config alone.",
+        ) from error
 
 
 def _class(module: str, name: str) -> type[BaseSensor]:

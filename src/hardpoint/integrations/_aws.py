@@ -42,21 +42,28 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS, READ_SECONDS = 5, 25
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 25.0
 _CONNECTIONS = 64
 """As many as a connector has threads."""
 
 
 class AWSError(UserError):
-    """AWS refuses the request as it is (attributes ``service``, ``operation`` and ``aws_code``)."""
+    """AWS refuses the request as it is."""
 
     code = "USER:AWS"
+    service: str
+    operation: str
+    aws_code: str
+    """What AWS calls the error; empty if it was not asked."""
 
 
 class AWSAccessError(PermanentError, PermissionError):
-    """AWS refuses these credentials, or there are none (attributes ``service``, ``operation`` and ``aws_code``)."""
+    """AWS refuses these credentials, or there are none."""
 
     code = "SYSTEM:AWSAccess"
+    service: str
+    operation: str
+    aws_code: str
 
 
 # -- clients -----------------------------------------------------------------------------------------------------------
@@ -108,29 +115,36 @@ def has_own_credentials() -> bool:
     return _credentials().key is not None
 
 
-def client(service: str, region: str) -> Any:
+def client(service: str, region: str, timeout: float = _READ_SECONDS) -> Any:
     """The boto3 client of a service; the same one for the same region and credentials. It may be used by many threads.
+
+    Args:
+        service: As boto3 calls it.
+        region: The region.
+        timeout: Seconds for which the service may say nothing.
 
     Raises:
         UserError: boto3 knows no such service, or the region is none.
     """
     # The variables that boto3 reads: a process that changes them, as one does that rotates keys, gets new clients.
     variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    return _client(service, region, _credentials(), variables)
+    return _client(service, region, timeout, _credentials(), variables)
 
 
 _making = threading.Lock()
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, region: str, credentials: _Credentials, variables: tuple[tuple[str, str], ...]) -> Any:
+def _client(
+    service: str, region: str, timeout: float, credentials: _Credentials, variables: tuple[tuple[str, str], ...]
+) -> Any:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import InvalidRegionError, UnknownServiceError
 
     config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=timeout,
         retries={"mode": "standard", "total_max_attempts": 1},
         max_pool_connections=_CONNECTIONS,
         user_agent_extra="hardpoint",

@@ -21,7 +21,8 @@ SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.Serv
 
 def handlers(services: Iterable[str]) -> dict[str, Handler]:
     """What answers each method, by its full name."""
-    servicer = reflection.aio.ReflectionServicer([*services, *SERVICES])
+    # The name without "alpha" has no descriptor here, so that clients that list would ask for it in vain.
+    servicer = reflection.aio.ReflectionServicer([*services, reflection.SERVICE_NAME])
 
     async def parsed(requests: AsyncIterator[bytes]) -> AsyncIterator[ServerReflectionRequest]:
         async for data in requests:

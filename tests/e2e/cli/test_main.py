@@ -16,12 +16,14 @@ from hardpoint.cli.main import main as main_
 def test_help_lists_the_commands_and_the_exit_statuses(hardpoint: Any) -> None:
     ended = hardpoint("--help")
     assert ended.status == 0
-    assert re.findall(r"^  (\w+)  ", ended.out.partition("Commands:")[2].partition("Examples:")[0], re.M)[:6] == [
+    assert re.findall(r"^  (\w+)  ", ended.out.partition("Commands:")[2].partition("Examples:")[0], re.M)[:8] == [
         "run",
         "runs",
         "jobs",
+        "serve",
         "cache",
         "doctor",
+        "new",
         "completion",
     ]
     for status in ("0 ", "1 ", "2 ", "3 ", "130 "):

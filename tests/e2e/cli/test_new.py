@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,13 @@ def test_a_checkout_gets_a_built_in_one(tmp_path: Path, command: Callable[..., l
     called(BIN / "ruff", "format", "--no-cache", "--check", *places, cwd=tmp_path)
     some = "metas or declared_outputs or lost_response"
     passed(tmp_path, "tests/conformance", "-k", some, path=tmp_path / "src")
+
+
+def test_the_documentation_shows_what_is_written(tmp_path: Path, command: Callable[..., list[str]]) -> None:
+    called(*command("new", "connector", "lake", "--dir", str(tmp_path)), cwd=tmp_path)
+    page = (ROOT / "docs/testing-connectors.md").read_text()
+    [(file, source)] = re.findall(r"<!-- scaffold: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert source in (tmp_path / "hardpoint-lake" / file).read_text()
 
 
 @pytest.mark.parametrize(

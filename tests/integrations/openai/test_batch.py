@@ -212,6 +212,20 @@ def test_a_batch_is_found_by_its_key_on_any_page(service: FakeOpenAI) -> None:
     assert len(service.asked) == 1  # OpenAI keeps nothing of what is older
 
 
+def test_batches_that_run_are_listed_with_their_owners(service: FakeOpenAI) -> None:
+    service.auto = False
+    strange, ended, old, running = (create(service, key=f"hp-{n}") for n in range(4))
+    service.say(strange.batch_id, "of_a_later_release")
+    service.end(ended.batch_id)
+    service.batches[create(service).batch_id]["metadata"] = None
+    assert CONNECTOR.find_owned() == [
+        (meta, {"hardpoint-node": "n0", "hardpoint-key": f"hp-{n}"})
+        for n, meta in ((3, running), (2, old), (0, strange))
+    ]
+    service.batches[old.batch_id]["created_at"] -= 4 * 86400
+    assert [meta for meta, _ in CONNECTOR.find_owned()] == [running]
+
+
 def test_many_are_looked_for_as_far_as_pages_hold_them(service: FakeOpenAI) -> None:
     service.auto = False
     metas = [create(service, key=f"hp-{n}") for n in range(205)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any
 
 from hardpoint import idl
@@ -19,14 +18,13 @@ from hardpoint.connectors import (
     Resource,
     ResourceMeta,
     log_link,
-    phase_of,
 )
 from hardpoint.connectors.phases import UnknownStateError
-from hardpoint.errors import FlyteValidationException, HardpointError, PermanentError, UserError
+from hardpoint.errors import FlyteValidationException, HardpointError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.openai.account import Account
-from hardpoint.integrations.openai.problems import NoSuchObjectError, ask, explained
-from hardpoint.integrations.openai.states import PHASES
+from hardpoint.integrations.openai.problems import NoSuchObjectError, ask
+from hardpoint.integrations.openai.states import PHASES, standing
 
 if TYPE_CHECKING:
     from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
@@ -44,7 +42,8 @@ _PAIRS = 16
 _PAGE = 100
 _SEARCHED = 30 * 86400
 """Seconds back from now in which a batch is looked for. OpenAI keeps its files as long."""
-_SHOWN_ERRORS, _LONGEST_ERROR = 20, 300
+_LIVES = 3 * 86400
+"""Seconds after which every batch has ended; its window is a day."""
 
 
 @dataclass
@@ -77,7 +76,7 @@ class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
     name = "OpenAI Batch Endpoint Connector"
     task_type_name = "openai-batch"
     metadata_type = BatchEndpointMetadata
-    capabilities = Capabilities(finds_by_key=True, batches_polls=True)
+    capabilities = Capabilities(finds_by_key=True, lists_owned=True, batches_polls=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -111,13 +110,22 @@ class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
 
     def find(self, idempotency_key: str, task_template: TaskTemplate, **kwargs: Any) -> BatchEndpointMetadata | None:
         custom = idl.native(task_template.custom)
-        account, since = Account.of(custom), time.time() - _SEARCHED
-        for batch in chain.from_iterable(_pages(account.connect())):
-            if batch.created_at < since:
-                break
+        account = Account.of(custom)
+        for batch in _since(account.connect(), _SEARCHED):
             if (batch.metadata or {}).get(_KEY) == idempotency_key:
                 return _meta(account, batch, custom)
         return None
+
+    def find_owned(
+        self, task_template: TaskTemplate | None = None, **kwargs: Any
+    ) -> list[tuple[BatchEndpointMetadata, dict[str, str]]]:
+        custom = {} if task_template is None else idl.native(task_template.custom)
+        account = Account.of(custom)
+        return [
+            (_meta(account, batch, custom), dict(batch.metadata))
+            for batch in _since(account.connect(), _LIVES)
+            if batch.metadata and _KEY in batch.metadata and not PHASES.get(batch.status, Phase.RUNNING).is_terminal
+        ]
 
     def get(self, resource_meta: BatchEndpointMetadata, **kwargs: Any) -> Resource:
         client = resource_meta.account.connect()
@@ -168,25 +176,13 @@ class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
         )
 
     def _standing(self, batch: Batch, meta: BatchEndpointMetadata, client: OpenAI) -> tuple[Phase, str]:
-        """The phase of a batch, and what there is to say about it."""
-        counts = batch.request_counts
-        progress = f"{counts.completed} of {counts.total} requests done, {counts.failed} failed" if counts else ""
         try:
-            phase = phase_of(batch.status, PHASES, integration="openai")
+            return standing(batch, client, accept_partial=meta.accept_partial)
         except UnknownStateError as error:
             if batch.status not in self._strange:
                 self._strange.add(batch.status)
                 logger.warning("%s", error)
-            return Phase.RUNNING, f"{error.message} {progress}".strip()
-        message = f"{batch.status}: {progress}" if progress else str(batch.status)
-        if batch.status == "expired" and meta.accept_partial and batch.output_file_id:
-            return Phase.SUCCEEDED, f"{message}. The batch has expired; what was done by then is accepted."
-        if batch.status == "completed" and counts and counts.total and counts.failed == counts.total:
-            first = _first_error(client, batch.error_file_id) if batch.error_file_id else ""
-            return Phase.FAILED, f"All {counts.total} requests of the batch have failed. {first}".strip()
-        if phase is Phase.FAILED:
-            return phase, "\n".join([message, *_errors(batch), *_partial(batch)])
-        return phase, message
+            return Phase.RUNNING, error.message
 
 
 def _labelled(own: Mapping[str, str], tags: Mapping[str, str], key: str) -> dict[str, str]:
@@ -227,6 +223,12 @@ def _pages(client: OpenAI) -> Iterator[list[Batch]]:
         page = ask(page.get_next_page, "list the batches")
 
 
+def _since(client: OpenAI, seconds: float) -> Iterator[Batch]:
+    """Those that were created so many seconds ago, or later."""
+    since = time.time() - seconds
+    return takewhile(lambda batch: batch.created_at >= since, chain.from_iterable(_pages(client)))
+
+
 def _listed(client: OpenAI, ids: set[str]) -> dict[str, Batch]:
     """Those of the batches that are on the newest pages, of which each holds at least one."""
     found: dict[str, Batch] = {}
@@ -238,36 +240,3 @@ def _listed(client: OpenAI, ids: set[str]) -> dict[str, Batch]:
         if not new or len(found) == len(ids):
             break
     return found
-
-
-def _errors(batch: Batch) -> list[str]:
-    """What is wrong with the input, line by line."""
-    errors = (batch.errors.data if batch.errors else None) or []
-    told = [
-        f"{'' if error.line is None else f'line {error.line}: '}{error.message or error.code}"[:_LONGEST_ERROR]
-        for error in errors[:_SHOWN_ERRORS]
-    ]
-    return [*told, f"... and {len(errors) - len(told)} more errors"] if len(errors) > len(told) else told
-
-
-def _partial(batch: Batch) -> list[str]:
-    files = [f"{kind} {id}" for kind, id in (("answers", batch.output_file_id), ("errors", batch.error_file_id)) if id]
-    return [f"What was done by then is in the files: {', '.join(files)}."] if files else []
-
-
-def _first_error(client: OpenAI, file_id: str) -> str:
-    """The first line of a file of errors, in the API's own words where it has any."""
-    try:
-        with (
-            explained("read the errors of the batch"),
-            client.files.with_streaming_response.content(file_id) as stream,
-        ):
-            line = next(stream.iter_lines(), "")
-    except (UserError, PermanentError) as error:  # that the batch has failed is known without it
-        return error.message
-    try:
-        row = json.loads(line)
-        said = (row.get("error") or row["response"]["body"]["error"])["message"]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        said = line
-    return f"The first one: {str(said)[:_LONGEST_ERROR]} (the others are in the file {file_id})"

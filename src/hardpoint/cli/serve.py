@@ -120,7 +120,7 @@ def connector(**given: Any) -> int:
     return _run(given)
 
 
-@serve.command(hidden=True)
+@serve.command()
 @_parameters
 def agent(**given: Any) -> int:
     """The old name of `hardpoint serve connector`."""

@@ -55,6 +55,11 @@ def _pending_key(meta: bytes) -> str | None:
     return str(fields[_PENDING]) if isinstance(fields, dict) and set(fields) == {_PENDING} else None
 
 
+def _written(template: TaskTemplate, output_prefix: str) -> str:
+    """Where a task's job writes its outputs; empty if there are none."""
+    return output_prefix if template.interface.outputs.variables else ""
+
+
 @dataclass(eq=False, slots=True)
 class _Known:
     """A job that this process has met.
@@ -63,7 +68,7 @@ class _Known:
         watcher: Who follows it.
         watched: How it stands.
         written: The phase that the journal has.
-        output_prefix: Where it was told to write; empty if the journal does not know it.
+        output_prefix: Where it was told to write its outputs; empty if it has none, or the journal does not know it.
         aliases: Further metadata under which it was asked for.
     """
 
@@ -212,7 +217,8 @@ class Jobs:
     async def _create(self, request: Request, asked: Callable[[], None]) -> bytes:
         meta = await self._creator.settle(request, asked)
         if request.decoded is not None:
-            self._meet_job(request.connector, meta, request.connection, None, request.output_prefix, request.decoded)
+            written = _written(request.template, request.output_prefix)
+            self._meet_job(request.connector, meta, request.connection, None, written, request.decoded)
         else:  # it is known under one more key
             self._known.pop((id(request.connector), meta), None)
         return meta
@@ -322,12 +328,13 @@ class Jobs:
                 watched = watcher.job(resolved, None, connection or Connection(shared=self.shared))
                 return _Known(watcher, watched, Phase.UNDEFINED, "")
             last = next((e.phase for e in reversed(entries) if e.phase is not Phase.UNDEFINED), Phase.UNDEFINED)
+            template = TaskTemplate.FromString(entries[0].template) if entries else None
             known = self._meet_job(
                 connector,
                 resolved,
-                connection or self._brought(entries),
+                connection or Connection.of(template, shared=self.shared),
                 None if last.is_terminal or not last else Resource(last),
-                entries[0].output_prefix if entries else "",
+                _written(template, entries[0].output_prefix) if template is not None else "",
                 decoded,
             )
             # Entries that disagree, or an end that the service has not confirmed, are written anew.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flyteidl.core.types_pb2 import SimpleType
 
 from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Phase
@@ -436,6 +437,7 @@ async def test_outputs_of_an_adopted_job_are_read_where_it_wrote_them(
 ) -> None:
     jobs, connector = Jobs(journal, QUICK, RATE), Plain()
     wanted, prefixes = template(vendor, "vendor_plain"), [str(tmp_path / name) for name in ("first", "second")]
+    wanted.interface.outputs.variables["o0"].type.simple = SimpleType.INTEGER
     for attempt, prefix in enumerate(prefixes):
         meta = await jobs.create_or_adopt(connector, wanted, None, prefix, metadata(attempt=attempt))
     (tmp_path / "first").mkdir()
@@ -486,6 +488,15 @@ async def test_drained_when_no_creation_is_under_way(journal: Journal, vendor: V
     assert await desk.jobs.drain() == []
     assert [job.token for job in vendor.jobs.values()] == [key]
     assert desk.jobs.followed() == {"vendor_plain": (1, 0.0)}
+
+
+async def test_outputs_that_were_not_declared_are_not_looked_for(journal: Journal, vendor: Vendor) -> None:
+    desk = Desk(journal, vendor, Plain())
+    await desk.create(0)
+    meta = await desk.create(1)
+    vendor.jobs["j0"].state = "DONE"
+    desk = Desk(journal, vendor, Plain())
+    assert (await desk.state(meta, 1)).phase is Phase.SUCCEEDED  # there is no store that could be read
 
 
 async def test_foreign_metadata_is_told(journal: Journal, vendor: Vendor) -> None:

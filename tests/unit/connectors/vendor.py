@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -22,10 +23,12 @@ from hardpoint.idl import TaskTemplate
 
 @dataclass
 class Fault:
-    """What becomes of a request: a status in its stead, a slow answer, one that is lost, or a job that is in this state at once."""
+    """What becomes of a request: a status in its stead, slow work, a slow answer, one that is lost, or a job that is in this state
+    at once."""
 
     status: int = 0
     seconds: float = 0.0
+    late: float = 0.0
     lost: bool = False
     retry_after: str = ""
     state: str = ""
@@ -43,6 +46,10 @@ class Job:
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 512  # so that no connection of a crowd is refused
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # of a client that is gone
+            super().handle_error(request, client_address)
 
 
 class Vendor:
@@ -103,6 +110,8 @@ class Vendor:
             status, told = self._work(method, url.path.rpartition("/")[2], query, body)
             if fault.state:
                 self.jobs[told["id"]].state = fault.state
+        if fault.late:
+            time.sleep(fault.late)
         if fault.lost:
             request.connection.close()
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
@@ -299,9 +299,11 @@ class FlyteContext:
         files: Storage of this execution; None until it is first needed.
         compilation: The workflow that is being compiled, if any (a `hardpoint.workflows.compilation.Compilation`).
         serialization: `SerializationSettings` in force, if any.
+        tell_job: Who wants to know how the external job of this task stands, if anybody: called, from any thread, with its state
+            in a word, what there is to say, and links by name.
     """
 
-    __slots__ = ("compilation", "files", "mode", "params", "serialization")
+    __slots__ = ("compilation", "files", "mode", "params", "serialization", "tell_job")
 
     def __init__(
         self,
@@ -310,12 +312,14 @@ class FlyteContext:
         files: FileAccessLike | None = None,
         compilation: Any = None,
         serialization: Any = None,
+        tell_job: Callable[[str, str, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.mode: Final = mode
         self.params: Final = params if params is not None else ExecutionParameters()
         self.files: Final = files
         self.compilation: Final = compilation
         self.serialization: Final = serialization
+        self.tell_job: Final = tell_job
 
     @property
     def file_access(self) -> FileAccessLike:

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from hardpoint.cli import progress, report
+from hardpoint.cli.interruption import see_to_jobs
 from hardpoint.cli.shell import FAILED, INTERRUPTED, MISSING
 from hardpoint.cli.target import Loaded, Target
 from hardpoint.engine.local import execute_literals
@@ -118,6 +119,7 @@ class Launch(msgspec.Struct, frozen=True):
             with override(local=self._local()), _stdout_is_ours() if as_json else contextlib.nullcontext(), view:
                 result = execute_literals(self.entity, inputs, options)
         except KeyboardInterrupt:
+            see_to_jobs(run, self.settings["on_interrupt"], resumable=recorded)
             click.echo(report.interrupted(run if recorded else None), err=True)
             if as_json:
                 click.echo(report.outcome(run, "aborted", resume=again))

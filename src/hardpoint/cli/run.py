@@ -28,6 +28,13 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "help": "How outputs are printed on standard output.  [default: table]",
         },
     ),
+    (
+        ("--on-interrupt",),
+        {
+            "type": click.Choice(["ask", "leave", "cancel"]),
+            "help": "What becomes of external jobs that still run after Ctrl-C; without a terminal they are left.  [default: ask]",
+        },
+    ),
     (("--quiet", "-q"), {"is_flag": True, "help": "Show no progress."}),
 )
 

@@ -83,9 +83,12 @@ def sweep(job: tuple[str, ...], idle: str, action: str | None, modules: tuple[st
     else's: they are cancelled only if they are named.
     """
     with opened(modules) as journal:
-        strays, problems = asyncio.run(_Sweep(journal, job, _seconds(idle)).sweep(action))
-    for problem in problems:
+        sweeping = _Sweep(journal, job, _seconds(idle))
+        strays = asyncio.run(sweeping.sweep(action))
+    for problem in sweeping.problems:
         say(problem)
+    for name, why in sweeping.unasked.items():
+        click.echo(f"Not asked, since no job of it is known: {name}. {why}", err=True)
     if as_json:
         from hardpoint.cli.plain import to_json
 
@@ -95,7 +98,7 @@ def sweep(job: tuple[str, ...], idle: str, action: str | None, modules: tuple[st
         click.echo(table(rows, ("job", "type", "state", "why"), cut=True))
     else:
         click.echo("Every job is looked after.")
-    return FAILED if problems else 0
+    return FAILED if sweeping.problems else 0
 
 
 def _seconds(idle: str) -> float:
@@ -114,6 +117,10 @@ class _Sweep:
         journal: The journal.
         names: With what keys begin; empty: all are meant.
         idle: Seconds.
+
+    Attributes:
+        problems: What went wrong.
+        unasked: Name of a connector -> why its service could not be asked, where it may well not be in use here.
     """
 
     def __init__(self, journal: Journal, names: Sequence[str], idle: float) -> None:
@@ -121,9 +128,10 @@ class _Sweep:
 
         self.journal, self.names, self.idle, self.jobs = journal, names, idle, Jobs(journal)
         self.problems: list[str] = []
+        self.unasked: dict[str, str] = {}
 
-    async def sweep(self, action: str | None) -> tuple[list[_Stray], list[str]]:
-        """The strays, after what was to be done to them; and what went wrong."""
+    async def sweep(self, action: str | None) -> list[_Stray]:
+        """The strays, after what was to be done to them."""
         strays = [stray for stray in self._of_journal() if self._is_meant(stray.key)]
         await asyncio.gather(*(self._ask(stray) for stray in strays))
         # What has ended meanwhile is written down as ended by now.
@@ -134,7 +142,7 @@ class _Sweep:
                 self._forget(stray)
             elif action == "cancel" and (stray.entry is not None or self.names):
                 await self._cancel(stray)
-        return strays, self.problems
+        return strays
 
     def _is_meant(self, key: str) -> bool:
         return not self.names or any(key.startswith(name) for name in self.names)
@@ -155,7 +163,7 @@ class _Sweep:
         """Why nobody looks after a job; empty if somebody may."""
         from hardpoint.connectors.holders import is_dead
 
-        if (entry.project, entry.domain) == ("local", "local"):
+        if entry.local_run is not None:
             if run == "running":
                 return ""
             if run is not None:
@@ -208,7 +216,10 @@ class _Sweep:
             with use_connection(Connection.of(template)):
                 listed = await call(connector, "find_owned", task_template=template, deadline=self.jobs.limits.call)
         except HardpointError as error:
-            self.problems.append(f"{connector.name} cannot list its jobs: {error}")
+            if template is None:
+                self.unasked[connector.name] = str(error)
+            else:
+                self.problems.append(f"{connector.name} cannot list its jobs: {error}")
             return []
         return [
             _Stray(tags.get("hardpoint-key", ""), str(connector.task_category), _whose(tags), None, meta, template)

@@ -90,6 +90,11 @@ class Entry:
     asker: str = ""
 
     @property
+    def local_run(self) -> str | None:
+        """The id of the local run that it was created for; None for jobs of a cluster."""
+        return self.execution if (self.project, self.domain) == ("local", "local") else None
+
+    @property
     def failed(self) -> bool:
         """Whether it is certain that nothing will come of it."""
         return self.ended and self.phase is not Phase.SUCCEEDED

@@ -11,9 +11,9 @@ import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from contextvars import copy_context
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase, SyncConnectorBase
 from hardpoint.connectors.errors import explain, words
-from hardpoint.connectors.jobs import Jobs
-from hardpoint.connectors.journal import open_journal
+from hardpoint.connectors.jobs import Jobs, pending
+from hardpoint.connectors.journal import Entry, open_journal
 from hardpoint.connectors.phases import Phase
 from hardpoint.connectors.pool import call
 from hardpoint.connectors.registry import ConnectorRegistry
@@ -46,6 +46,8 @@ __all__ = [
     "JobFailedError",
     "JobInterruptedError",
     "SyncConnectorExecutorMixin",
+    "cancel_jobs",
+    "jobs_of_run",
     "render_task_template",
 ]
 
@@ -53,6 +55,8 @@ logger = logging.getLogger(__name__)
 
 _NAP = 0.05
 """Seconds for which a waiting thread cannot be interrupted."""
+_PAUSE = 0.25
+"""Seconds between looks at a job that is ending."""
 _PATIENCE = 10.0
 """Seconds that the end of a job may take when its task is stopped."""
 
@@ -132,6 +136,36 @@ class _Kernel:
 
 
 _kernel = _Kernel()
+
+
+def jobs_of_run(run: str) -> list[Entry]:
+    """Jobs of a local run, as the settings' journal has them, that have not ended as far as is known."""
+    return [entry for entry in _kernel.jobs().journal.unfinished() if entry.local_run == run]
+
+
+def cancel_jobs(entries: Sequence[Entry], patience: float = _PATIENCE) -> list[Entry]:
+    """End jobs, all at once: those that have not ended, as far as their services say, after so many seconds."""
+    jobs, left = _kernel.jobs(), list(entries)
+
+    async def cancel(entry: Entry) -> None:
+        name, _, version = entry.connector.rpartition("_v")
+        connector = ConnectorRegistry.get_connector(name, int(version))
+        if isinstance(connector, AsyncConnectorBase):
+            await jobs.cancel_key(connector, entry.key)
+            while not (await jobs.state(connector, entry.meta or pending(entry.key))).phase.is_terminal:
+                await asyncio.sleep(_PAUSE)
+            left.remove(entry)
+
+    async def cancel_all() -> None:
+        outcomes = await asyncio.gather(*map(cancel, entries), return_exceptions=True)
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                logger.error("%s", explain(outcome, f"end the job {entry.key}", where=entry.connector)[1])
+        await jobs.drain()  # who creates one of them ends it
+
+    with suppress(TimeoutError):
+        _kernel.run(cancel_all, patience)
+    return left
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------
@@ -220,14 +254,14 @@ class AsyncConnectorExecutorMixin(_Task):
             )
         prefix = context.file_access.get_random_remote_directory()
         inputs = self._prepared(template, kwargs, prefix, context)
-        jobs, began = _kernel.jobs(), time.monotonic()
+        jobs = _kernel.jobs()
         meta: bytes | None = None
         try:
             meta = _kernel.run(lambda: jobs.create_or_adopt(connector, template, inputs, prefix))
             resource = _kernel.run(lambda: jobs.follow(connector, meta, prefix, self._tell))
         except BaseException as error:
             if meta is not None and not isinstance(error, Exception):
-                self._stopped(jobs, connector, meta, time.monotonic() - began, error)
+                self._stopped(jobs, connector, meta, error)
             raise
         return _outputs(self, template, resource, prefix, context)
 
@@ -245,18 +279,16 @@ class AsyncConnectorExecutorMixin(_Task):
         return inputs
 
     def _tell(self, resource: Resource) -> None:
-        links = "".join(f"\n  {link.name}: {link.uri}" for link in resource.log_links or ())
-        logger.info("%s is %s. %s%s", self.name, resource.phase.name, resource.message or "", links)
+        links = {link.name: link.uri for link in resource.log_links or ()}
+        told = "".join(f"\n  {name}: {uri}" for name, uri in links.items())
+        logger.info("%s is %s. %s%s", self.name, resource.phase.name, resource.message or "", told)
+        tell = FlyteContextManager.current_context().tell_job
+        if tell is not None:
+            tell(resource.phase.name.lower().replace("_", " "), resource.message or "", links)
 
-    def _stopped(
-        self, jobs: Jobs, connector: AsyncConnectorBase[Any], meta: bytes, seconds: float, error: BaseException
-    ) -> None:
+    def _stopped(self, jobs: Jobs, connector: AsyncConnectorBase[Any], meta: bytes, error: BaseException) -> None:
         """See to the job of a task that was stopped: end it if nobody will ever ask for it again."""
-        timeout = self.metadata.timeout
-        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        # The engine's clock began before this one.
-        timed_out = limit and seconds >= limit - max(0.5, 0.05 * limit)
-        if not timed_out and not isinstance(error, KeyboardInterrupt):
+        if not getattr(error, "time_is_up", False) and not isinstance(error, KeyboardInterrupt):
             logger.warning("%s was stopped. Its job goes on; a run that is resumed finds it again.", self.name)
             return
         try:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -162,7 +163,21 @@ class Run:
             execution_date=self.started,
             **{REQUESTS: getattr(task, "secret_requests", ())},
         )
-        return FlyteContext(Mode.LOCAL_WORKFLOW_EXECUTION, params, files, serialization=self._outer.serialization)
+        return FlyteContext(
+            Mode.LOCAL_WORKFLOW_EXECUTION,
+            params,
+            files,
+            serialization=self._outer.serialization,
+            tell_job=partial(self._job, path, task.name, attempt),
+        )
+
+    def _job(self, path: str, name: str, attempt: int, state: str, message: str, links: Mapping[str, str]) -> None:
+        """Tell and record how the external job of a node stands."""
+        told = f"{state}: {message}" if message else state
+        self.tell(NodeEvent(path, name, "waiting", attempt, message="  ".join((told, *links.values()))))
+        if self.store is not None:
+            self.flush(0)
+            self.store.set_external(self.id, path, {"state": state, "message": redact_uri(message), "links": links})
 
     def deck_of(self, path: str) -> str | None:
         """Where the deck of a node is written."""

@@ -22,6 +22,14 @@ class Interrupted(BaseException):
     Not an `Exception`, so that user code that catches everything does not swallow it, while its ``finally`` blocks run.
     """
 
+    time_is_up = False
+
+
+class OutOfTime(Interrupted):
+    """The time of the task is up, so that nobody will ask for it again."""
+
+    time_is_up = True
+
 
 class TimeIsUp(Exception):
     """A function was not done in time. Not a `TimeoutError`, which the function itself may raise."""
@@ -72,15 +80,18 @@ class Job:
     def running(self) -> bool:
         return self._thread is not None
 
-    def interrupt(self) -> bool:
-        """Raise `Interrupted` in the thread at its next Python instruction; False if it had not started, and now never will."""
+    def interrupt(self, error: type[Interrupted] = Interrupted) -> bool:
+        """Raise `Interrupted`, or a kind of it, in the thread at its next Python instruction.
+
+        False if it had not started, and now never will.
+        """
         with self._lock:
             if self._thread is None:
                 self._done = True
                 return False
             if not self._interrupted:
                 self._interrupted = True
-                _raise_in(self._thread, Interrupted)
+                _raise_in(self._thread, error)
             return True
 
     def leave(self) -> bool:
@@ -197,8 +208,8 @@ class Workers:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settle, result, error)
 
-        async def stop() -> None:
-            if job.interrupt():
+        async def stop(error: type[Interrupted] = Interrupted) -> None:
+            if job.interrupt(error):
                 await asyncio.wait({waiter}, timeout=grace)
                 if not waiter.done():
                     self.leave(job)
@@ -212,7 +223,7 @@ class Workers:
             await began.wait()
             done, _ = await asyncio.wait({waiter}, timeout=limit)
             if not done:
-                await stop()
+                await stop(OutOfTime)
             if not waiter.done() or waiter.cancelled() or isinstance(waiter.exception(), Interrupted):
                 raise TimeIsUp
             return waiter.result()

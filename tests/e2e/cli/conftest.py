@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hardpoint.testing import CANARY
+from tests.unit.testing.lake import FakeLake, running_lake
+
+ROOT = Path(__file__).parents[3]
 WORKFLOWS = Path(__file__).parent / "workflows"
 
 
@@ -76,3 +81,33 @@ def start(command: Callable[..., list[str]], environment: dict[str, str]) -> Cal
         )
 
     return popen
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What the condition says once it says something."""
+    limit = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < limit, "It did not happen."
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def lake() -> Iterator[FakeLake]:
+    with running_lake() as running:
+        yield running
+
+
+@pytest.fixture
+def lake_environment(environment: dict[str, str], lake: FakeLake) -> dict[str, str]:
+    """The environment of commands that reach the lake."""
+    paths = [str(ROOT), environment.get("PYTHONPATH", "")]
+    environment.update(
+        {
+            "LAKE_URL": lake.url,
+            "_FSEC_LAKE_TOKEN": CANARY,
+            "NO_COLOR": "1",
+            "PYTHONPATH": ":".join(filter(None, paths)),
+        }
+    )
+    return environment

@@ -5,36 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hardpoint.testing import CANARY
-from tests.unit.testing.lake import WORDS, FakeLake, Job, running_lake
+from tests.e2e.cli.conftest import WORKFLOWS, until
+from tests.unit.testing.lake import WORDS, FakeLake, Job
 
-WORKFLOWS = Path(__file__).parent / "workflows"
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def lake() -> Iterator[FakeLake]:
-    with running_lake() as running:
-        yield running
-
-
-@pytest.fixture
-def environment(environment: dict[str, str], lake: FakeLake) -> dict[str, str]:
-    paths = [str(ROOT), environment.get("PYTHONPATH", "")]
-    return {
-        **environment,
-        "LAKE_URL": lake.url,
-        "_FSEC_LAKE_TOKEN": CANARY,
-        "NO_COLOR": "1",
-        "PYTHONPATH": ":".join(filter(None, paths)),
-    }
+pytestmark = pytest.mark.usefixtures("lake_environment")
 
 
 class Started:
@@ -63,14 +43,6 @@ def start(command: Callable[..., list[str]], environment: dict[str, str]) -> Ite
     for each in started:
         each.process.kill()
         each.process.communicate()
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    limit = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < limit, "It did not happen."
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture

@@ -50,13 +50,20 @@ class Job:
 
 
 class FakeLake:
-    """The service, over HTTP."""
+    """The service, over HTTP.
+
+    Attributes:
+        credential: The only one that is taken.
+        stubborn: Whether jobs go on when they are told to end.
+        asked: The jobs whose state was asked for.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.all: list[str] = []
         self.credential = CANARY
         self.stubborn = False
+        self.asked: set[str] = set()
         self.lock = threading.Lock()
         lake = self
 
@@ -102,6 +109,7 @@ class FakeLake:
         if "token" in query:
             return 200, [vars(job) for job in self.jobs.values() if job.token == query["token"]]
         if "ids" in query:
+            self.asked.update(query["ids"].split(","))
             return 200, [vars(self.jobs[id]) for id in query["ids"].split(",") if id in self.jobs]
         if id not in self.jobs:
             return 404, {"message": f"There is no job {id}."}
@@ -109,6 +117,7 @@ class FakeLake:
             if self.jobs[id].state not in ENDED and not self.stubborn:
                 self.jobs[id].state = "KILLED"
             return 200, {}
+        self.asked.add(id)
         return 200, vars(self.jobs[id])
 
     def created(self) -> list[str]:

@@ -7,7 +7,6 @@ time, since who calls a connector knows better than an SDK what may be tried aga
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,6 @@ import msgspec
 
 from hardpoint import idl
 from hardpoint.connectors.connection import connection
-from hardpoint.connectors.phases import Phase
 from hardpoint.errors import HardpointError, PermanentError, TransientError, UserError
 from hardpoint.idl import Literal
 from hardpoint.secrets import redact, remember
@@ -35,12 +33,9 @@ __all__ = [
     "endpoint_of",
     "explained",
     "has_own_credentials",
-    "phase_or_running",
     "plain",
     "region_of",
 ]
-
-logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 25.0
 _CONNECTIONS = 64
@@ -292,26 +287,6 @@ def _trouble(service: str, operation: str, error: Exception) -> HardpointError:
         ):
             return AWSAccessError(said, remedy=_CHECK.format(what=f"{service}:{operation}"), **facts)
     return PermanentError(said, **facts)
-
-
-# -- states ------------------------------------------------------------------------------------------------------------
-
-
-def phase_or_running(state: str, table: Mapping[str, Phase], *, integration: str) -> tuple[Phase, str]:
-    """The phase of a service's state by the integration's table, and what there is to say of it.
-
-    A state that the table does not have says that there is a job, so it counts as running.
-    """
-    known = table.get(state)
-    if known is not None:
-        return known, ""
-    _say_once(integration, state)
-    return Phase.RUNNING, f"{integration} reports the state {state!r}, which this release does not know."
-
-
-@lru_cache(maxsize=256)
-def _say_once(integration: str, state: str) -> None:
-    logger.warning("%s reported the state %r, which its table does not have; it counts as running.", integration, state)
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------

@@ -185,9 +185,8 @@ def fill_datetime(value: Any, literal: Literal) -> None:
 
 def _from_stamp(seconds: int, nanos: int, literal: Literal) -> datetime:
     try:
-        whole = datetime.fromtimestamp(seconds, UTC)
-        return whole.replace(microsecond=nanos // 1000) if nanos else whole
-    except (OverflowError, ValueError, OSError) as error:
+        return _EPOCH + timedelta(0, seconds, nanos // 1000)
+    except OverflowError as error:
         raise wrong_literal(
             datetime, literal, f"{seconds} seconds since 1970 is outside of the years 1 to 9999"
         ) from error
@@ -195,8 +194,10 @@ def _from_stamp(seconds: int, nanos: int, literal: Literal) -> datetime:
 
 def read_datetime(literal: Literal) -> datetime:
     primitive = literal.scalar.primitive
-    if primitive.HasField("datetime"):
-        return _from_stamp(primitive.datetime.seconds, primitive.datetime.nanos, literal)
+    stamp = primitive.datetime
+    seconds, nanos = stamp.seconds, stamp.nanos
+    if seconds or nanos or primitive.HasField("datetime"):  # both 0 also where it is not set
+        return _from_stamp(seconds, nanos, literal)
     return _datetime_from_plain(plain_of(literal, datetime))
 
 

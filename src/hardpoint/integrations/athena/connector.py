@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Capabilities, JobGoneError, Phase, Resource, ResourceMeta, log_link
 from hardpoint.connectors.errors import JobExistsError
+from hardpoint.connectors.phases import phase_or_running
 from hardpoint.errors import FlyteValidationException
 from hardpoint.idl import Literal, LiteralMap, TaskTemplate
-from hardpoint.integrations._aws import AWSError, client, console, explained, phase_or_running, region_of
+from hardpoint.integrations._aws import AWSError, client, console, explained, region_of
 from hardpoint.integrations.athena.statement import Statements, quoted
 from hardpoint.integrations.athena.task import TASK_TYPE
 

@@ -21,9 +21,10 @@ from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Capabilities, JobGoneError, Phase, Resource, ResourceMeta, log_link
 from hardpoint.connectors.connection import connection
 from hardpoint.connectors.containers import as_written
+from hardpoint.connectors.phases import phase_or_running
 from hardpoint.errors import UserError
 from hardpoint.idl import LiteralMap, TaskLog, TaskTemplate
-from hardpoint.integrations._aws import AWSError, client, console, explained, phase_or_running, region_of
+from hardpoint.integrations._aws import AWSError, client, console, explained, region_of
 from hardpoint.integrations.awsbatch.task import SUBFOLDER, TASK_TYPE
 from hardpoint.tasks.container_run import parse_quantity
 

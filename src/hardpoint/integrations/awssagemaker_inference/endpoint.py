@@ -12,9 +12,10 @@ from typing import Any
 
 from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Capabilities, JobGoneError, Phase, Resource, ResourceMeta, log_link
+from hardpoint.connectors.phases import phase_or_running
 from hardpoint.errors import PermanentError, TransientError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
-from hardpoint.integrations._aws import AWSError, client, console, explained, phase_or_running, region_of
+from hardpoint.integrations._aws import AWSError, client, console, explained, region_of
 from hardpoint.integrations.awssagemaker_inference.boto import already_exists, is_missing
 from hardpoint.integrations.awssagemaker_inference.task import ENDPOINT
 from hardpoint.integrations.awssagemaker_inference.template import TOKEN, resolve, values_of

@@ -16,10 +16,9 @@ from hardpoint.connectors import (
     Phase,
     Resource,
     log_link,
-    phase_of,
+    phase_or_running,
 )
 from hardpoint.connectors.errors import JobExistsError
-from hardpoint.connectors.phases import UnknownStateError
 from hardpoint.errors import TransientError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.bigquery.clients import SECONDS, rest_client
@@ -52,10 +51,6 @@ class BigQueryConnector(AsyncConnectorBase[BigQueryMetadata]):
     task_type_name = "bigquery_query_job_task"
     metadata_type = BigQueryMetadata
     capabilities = Capabilities(idempotent_create=True, finds_by_key=True, estimates=True)
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._unheard_of: set[str] = set()
 
     def create(
         self,
@@ -176,15 +171,9 @@ class BigQueryConnector(AsyncConnectorBase[BigQueryMetadata]):
         running = Resource(
             Phase.RUNNING, message=raw, log_links=[_console(meta, job.location)], custom_info=_usage(job)
         )
-        try:
-            phase = phase_of(raw, STATES, integration="bigquery")
-        except UnknownStateError as error:
-            if raw not in self._unheard_of:
-                self._unheard_of.add(raw)
-                logger.warning("%s", error.message)
-            return replace(running, message=f"BigQuery calls its state {raw!r}.")
+        phase, strange = phase_or_running(raw, STATES, integration="bigquery")
         if phase is not Phase.SUCCEEDED:
-            return replace(running, phase=phase)
+            return replace(running, phase=phase, message=strange or raw)
         if job.error_result:  # what is in `errors` alone has not stopped the job
             reason = str(job.error_result.get("reason") or "")
             said = _with_remedy(reason_text(job.error_result), remedy_for(reason))

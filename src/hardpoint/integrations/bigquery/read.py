@@ -173,11 +173,13 @@ def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema | None = None) 
 
 def _streamed(client: BigQueryReadClient, session: Any) -> Iterator[pa.RecordBatch]:
     """The batches of all streams of a session; of one stream, in their order."""
+    schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
 
     def read(name: str) -> Iterator[pa.RecordBatch]:
         with explained(f"read {session.table}"):
-            for page in client.read_rows(name).rows(session).pages:  # type: ignore[no-untyped-call]
-                yield page.to_arrow()
+            for response in client.read_rows(name):  # type: ignore[no-untyped-call]
+                data = response.arrow_record_batch.serialized_record_batch
+                yield pa.ipc.read_record_batch(pa.py_buffer(data), schema)
 
     names = [stream.name for stream in session.streams]
     if len(names) <= 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from hardpoint.connectors import (
     ResourceMeta,
     log_link,
 )
-from hardpoint.connectors.phases import UnknownStateError
 from hardpoint.errors import FlyteValidationException, HardpointError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.openai.account import Account
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from openai.types import Batch
 
 __all__ = ["BatchEndpointConnector", "BatchEndpointMetadata"]
-
-logger = logging.getLogger(__name__)
 
 _KEY = "hardpoint-key"
 """The name of the pair of a batch's metadata by which it is found again."""
@@ -77,10 +73,6 @@ class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
     task_type_name = "openai-batch"
     metadata_type = BatchEndpointMetadata
     capabilities = Capabilities(finds_by_key=True, lists_owned=True, batches_polls=True)
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._strange: set[str] = set()
 
     def create(
         self,
@@ -161,7 +153,7 @@ class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
                 raise
 
     def _resource(self, batch: Batch, meta: BatchEndpointMetadata, client: OpenAI) -> Resource:
-        phase, message = self._standing(batch, meta, client)
+        phase, message = standing(batch, client, accept_partial=meta.accept_partial)
         host = client.base_url.host
         is_openai = host == "openai.com" or host.endswith(".openai.com")
         info = {"request_counts": batch.request_counts, "usage": batch.usage}
@@ -174,15 +166,6 @@ class BatchEndpointConnector(AsyncConnectorBase[BatchEndpointMetadata]):
             outputs={"result": batch.to_dict(mode="json")} if phase is Phase.SUCCEEDED else None,
             custom_info={name: value.to_dict(mode="json") for name, value in info.items() if value is not None},
         )
-
-    def _standing(self, batch: Batch, meta: BatchEndpointMetadata, client: OpenAI) -> tuple[Phase, str]:
-        try:
-            return standing(batch, client, accept_partial=meta.accept_partial)
-        except UnknownStateError as error:
-            if batch.status not in self._strange:
-                self._strange.add(batch.status)
-                logger.warning("%s", error)
-            return Phase.RUNNING, error.message
 
 
 def _labelled(own: Mapping[str, str], tags: Mapping[str, str], key: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hardpoint.connectors import Phase, phase_of
+from hardpoint.connectors import Phase, phase_or_running
 from hardpoint.errors import PermanentError, UserError
 from hardpoint.integrations.openai.problems import explained
 
@@ -39,11 +39,12 @@ def standing(batch: Batch, client: OpenAI, *, accept_partial: bool) -> tuple[Pha
         accept_partial: Whether a batch that has expired with some answers has succeeded.
 
     Raises:
-        UnknownStateError: its state is not in the table.
         TransientError: every request has failed, and the API cannot say now why.
     """
-    phase, counts = phase_of(batch.status, PHASES, integration="openai"), batch.request_counts
-    message = str(batch.status)
+    phase, strange = phase_or_running(batch.status, PHASES, integration="openai")
+    if strange:
+        return phase, strange
+    message, counts = str(batch.status), batch.request_counts
     if counts:
         message += f": {counts.completed} of {counts.total} requests done, {counts.failed} failed"
     if batch.status == "expired" and accept_partial and batch.output_file_id:

@@ -55,16 +55,16 @@ class Cluster:
 
         Args:
             submission: The job.
-            prepare: What has to be done before it is submitted.
+            prepare: What has to be done before a job is submitted that there is not yet.
 
         Raises:
             SlurmError: Slurm refuses the job.
             SlurmUnavailableError: it is not known whether there is a job now.
         """
-        found = self.find(submission.name)
-        if found is not None:
-            return found[0]
         if prepare is not None:
+            found = self.find(submission.name)
+            if found is not None:
+                return found[0]
             prepare()
         ran = self.hosts.run(self.login, submission.program(), _SUBMIT)
         job_id = commands.parse_submitted(ran.out)

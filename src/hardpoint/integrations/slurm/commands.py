@@ -108,7 +108,7 @@ class Submission:
         """A program that prints the id of the job of this name, which it submits unless there is one.
 
         One submission waits for the other: a first one whose connection was lost may still be on its way when a second begins.
-        The lock goes with the process that holds it.
+        The lock goes with the process that holds it. Who is done removes it, so that who gets it makes sure that it is still there.
         """
         options = {"comment": self.comment, **self.options, "job-name": self.name}
         words = [f"--{name}" if value is None else f"--{name}={value}" for name, value in options.items()]
@@ -120,11 +120,15 @@ class Submission:
             submit = f"cat <<'{self._mark}' | {submit}\n{self.script.rstrip(chr(10))}\n{self._mark}"
         return f"""
 lock={lock}
-mkdir -m 700 "$lock" 2>/dev/null
-if [ -d "$lock" ] && [ -O "$lock" ] && [ ! -h "$lock" ] && command -v flock >/dev/null; then
-  exec 9<"$lock"
+turn=0
+while command -v flock && [ "$turn" -lt 100 ]; do
+  turn=$((turn + 1))
+  mkdir -m 700 "$lock"
+  if [ -h "$lock" ] || {{ [ -e "$lock" ] && [ ! -O "$lock" ]; }}; then break; fi
+  command exec 9<"$lock" || continue
   flock -w 60 9 || return {LOCKED}
-fi
+  if [ "$lock" -ef /proc/self/fd/9 ]; then break; fi
+done >/dev/null 2>&1
 found=$({queue_by_name(self.name, "%F")}) || return
 if [ -z "$found" ]; then
   {submit}

@@ -238,7 +238,9 @@ class SlurmScriptConnector(_SlurmConnector[SlurmScriptMetadata]):
             [str(argument) for argument in custom.get("batch_script_args") or ()],
             comment_of(tags, prepared.meta),
         )
-        return replace(prepared.meta, job_id=cluster.submit(submission, prepared.stage))
+        return replace(
+            prepared.meta, job_id=cluster.submit(submission, prepared.stage if prepared.meta.folder else None)
+        )
 
     def find(self, idempotency_key: str, task_template: TaskTemplate, **kwargs: Any) -> SlurmScriptMetadata | None:
         """The job of a key, by its name; what its inputs had a part in is in its label."""

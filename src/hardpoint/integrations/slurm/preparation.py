@@ -111,8 +111,6 @@ class Preparation:
             StorageNotFoundError: there is nothing at the URI of an input.
             SlurmError: the cluster does not take them.
         """
-        if not self.meta.folder:
-            return
         files = FlyteContextManager.current_context().file_access
         fetched: dict[str, str] = {}
         for path, uri in self._files.items():

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 
-from hardpoint.connectors.phases import Phase, UnknownStateError, phase_of
+from hardpoint.connectors.phases import Phase, phase_or_running
 
 __all__ = ["PHASES", "standing", "word"]
-
-logger = logging.getLogger(__name__)
 
 # https://slurm.schedmd.com/job_state_codes.html
 PHASES = {
@@ -59,8 +56,6 @@ _ORDER = (
     Phase.SUCCEEDED,
 )
 
-_warned: set[str] = set()
-
 
 def word(state: str) -> str:
     """The state itself of what a command prints, as ``CANCELLED`` of ``CANCELLED by 1000`` or of ``CANCELLED+``."""
@@ -69,16 +64,6 @@ def word(state: str) -> str:
 
 def standing(states: Collection[str]) -> tuple[Phase, str]:
     """The phase of a job of which these are the states of the parts, and what is to be said of a state that nobody knows."""
-    said = ""
-    phases = set()
-    for state in states:
-        try:
-            phases.add(phase_of(word(state), PHASES, integration="slurm"))
-        except UnknownStateError as error:
-            # It may be the name that a later release gives to a job that runs, so that is what it is taken for.
-            phases.add(Phase.RUNNING)
-            said = error.message
-            if word(state) not in _warned:
-                _warned.add(word(state))
-                logger.warning("%s", error)
-    return next(phase for phase in _ORDER if phase in phases), said
+    told = [phase_or_running(word(state), PHASES, integration="slurm") for state in states]
+    phases = {phase for phase, _ in told}
+    return next(phase for phase in _ORDER if phase in phases), " ".join(filter(None, (said for _, said in told)))

@@ -102,7 +102,7 @@ NOTICED: list[tuple[type[Any], str, dict[str, Any], str]] = [
     (mutants.TakesRefusalForIllness, "refused_credential_is_told", {}, "is refused"),
     (mutants.TakesWrongForIllness, "invalid_task_is_told", {}, "makes no sense"),
     (mutants.SwallowsWords, "invalid_task_is_told", {}, "Actual message: 'Bad request'"),
-    (mutants.EndsNothing, "cancel_before_it_is_created", {}, "but it is alive"),
+    (mutants.EndsNothing, "cancel_before_it_is_created", {"after": True}, "but it is alive"),
     (mutants.EndsOnlyWhatRuns, "cancel_in_any_state", {}, "but it is alive"),
     (mutants.ComplainsOfTheEnded, "cancel_while_it_runs_twice", {}, "It has ended"),
     (mutants.ComplainsOfTheEnded, "cancel_after_it_has_ended", {"ok": True}, "It has ended"),

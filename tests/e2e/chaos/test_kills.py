@@ -1,6 +1,6 @@
 """Services that are killed at any moment, under load: no job twice, none lost, no task failed.
 
-`HARDPOINT_CHAOS_KILLS` says how often; the seed is told when the test fails.
+`CHAOS_KILLS` says how often; the seed is told when the test fails.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.e2e.chaos.engine import Engine, Node
 from tests.unit.connectors.vendor import Fault, Vendor, running_vendor, template
 
 ROOT = Path(__file__).parents[3]
-KILLS = int(os.environ.get("HARDPOINT_CHAOS_KILLS", "12"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
 BUSY = 12
 """Nodes at once."""
 
@@ -95,7 +95,7 @@ async def served(folder: Path) -> AsyncIterator[Service]:
 
 
 async def test_no_job_is_created_twice_or_lost(tmp_path: Path) -> None:
-    seed = int(os.environ.get("HARDPOINT_CHAOS_SEED") or random.randrange(1 << 32))
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(1 << 32))
     chance = random.Random(seed)
     with running_vendor() as finding, running_vendor() as idempotent:
         idempotent.unique = "same"
@@ -139,7 +139,7 @@ def _trouble(chance: random.Random) -> Fault:
 
 
 def _check(nodes: list[Node], vendors: dict[str, Vendor], journal: Path, seed: int) -> None:
-    told = f"HARDPOINT_CHAOS_SEED={seed}"
+    told = f"CHAOS_SEED={seed}"
     jobs: defaultdict[str, list[str]] = defaultdict(list)
     for vendor in vendors.values():
         for job in vendor.jobs.values():

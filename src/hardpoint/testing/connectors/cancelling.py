@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from hardpoint.connectors.phases import Phase
@@ -15,17 +17,24 @@ __all__ = ["JobsAreEnded"]
 class JobsAreEnded(JobsConformance):
     """Proves that a job can be ended at any point."""
 
+    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
     @at_a_desk
-    async def test_cancel_before_it_is_created(self, desk: Desk) -> None:
+    async def test_cancel_before_it_is_created(self, desk: Desk, after: bool) -> None:
+        """The service has not been asked yet, or has not answered yet, when the job is no longer wanted."""
         self.promised(desk, "cancels")
-        held = Held(after=True)
-        self.saboteur.fail(held, self.grew())
+        held = Held(after)
+        if after:
+            self.saboteur.fail(held, self.grew())
+        else:
+            self.saboteur.fail(held)
         meta = await desk.create(deadline=0.3)
         await self.reached(held)
         await desk.cancel(meta)
         held.release()
-        job = self.the_job()
-        await self.dead(job)
+        while desk.jobs.creating:
+            await asyncio.sleep(0.05)
+        for job in self.made():
+            await self.dead(job)
         assert (await desk.ended(meta)).phase.is_failure
 
     @at_a_desk

@@ -74,10 +74,7 @@ class JobsAreCreatedOnce(JobsConformance):
     async def test_any_request_of_a_create_may_get_lost(self, desk: Desk, fault: Lost | Reset) -> None:
         if not isinstance(self.saboteur, HttpSaboteur):
             raise NotImplementedError("Requests can be told apart only where the protocol is HTTP.")
-        for node in ("first", "clean"):
-            began = len(self.saboteur.requests)
-            await desk.create(node)
-        count = len(self.saboteur.requests) - began
+        count = await self._requests_of_a_create(desk)
         for number in range(count):
             before = len(self.made())
             self.saboteur.fail(fault, skip=number)
@@ -106,32 +103,49 @@ class JobsAreCreatedOnce(JobsConformance):
 
     @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
     def test_restart_while_creating_leaves_one_job(self, after: bool) -> None:
-        """The process stops dead before, or after, the service has been asked. Another one, or a later attempt, goes on."""
-        held = Held(after)
-        if after:
-            self.saboteur.fail(held, self.grew())
-        else:
-            self.saboteur.fail(held)
-        loop = asyncio.new_event_loop()
-        frozen = Desk(self)
-        task = loop.create_task(frozen.create())
+        """The process stops dead before, or after, a request of a create. Another one, or a later attempt, goes on."""
+        counted: list[int] = []
+        self._count(counted)
+        frozen: list[tuple[asyncio.AbstractEventLoop, Desk]] = []
         try:
-            loop.run_until_complete(self.reached(held))
-            # From here on nothing of it moves: no other process is as dead as a loop that does not run.
-            self._goes_on()
+            for number in range(counted[0]):
+                held, loop, desk = Held(after), asyncio.new_event_loop(), Desk(self)
+                frozen.append((loop, desk))
+                if isinstance(self.saboteur, HttpSaboteur):
+                    self.saboteur.fail(held, skip=number)
+                else:
+                    self.saboteur.fail(held, self.grew() if after else lambda _: True)
+                before = len(self.made())
+                creation = loop.create_task(desk.create(f"stopped-{number}"))
+                loop.run_until_complete(self.reached(held))
+                # From here on nothing of it moves: no other process is as dead as a loop that does not run.
+                self._goes_on(node=f"stopped-{number}", before=before)
+                assert not creation.done()
         finally:
-            held.drop()
-            loop.run_until_complete(_thaw(task, frozen))
-            loop.close()
+            self.saboteur.close()  # so that the dead do no harm when they are woken up
+            for loop, desk in frozen:
+                loop.run_until_complete(_thaw(desk))
+                loop.close()
 
     @at_a_desk
-    async def _goes_on(self, desk: Desk) -> None:
-        meta = await desk.create()
-        job = self.the_job()
-        assert await desk.create(attempt=1) == meta
-        self.service.end(job)
+    async def _count(self, desk: Desk, counted: list[int]) -> None:
+        counted.append(await self._requests_of_a_create(desk))
+
+    async def _requests_of_a_create(self, desk: Desk) -> int:
+        """How many requests a create makes; 1 where they cannot be told apart."""
+        for node in ("first", "next"):  # the first may have to log in
+            began = len(self.saboteur.requests)
+            await desk.create(node)
+        return len(self.saboteur.requests) - began if isinstance(self.saboteur, HttpSaboteur) else 1
+
+    @at_a_desk
+    async def _goes_on(self, desk: Desk, node: str, before: int) -> None:
+        meta = await desk.create(node)
+        assert await desk.create(node, attempt=1) == meta
+        jobs = self.made()[before:]
+        assert len(jobs) == 1, f"There should be one job, but there are {len(jobs)}: {', '.join(jobs)}."
+        self.service.end(jobs[0])
         assert (await desk.ended(meta)).phase is Phase.SUCCEEDED
-        self.the_job()
 
     @at_a_desk
     async def test_restart_between_calls_finds_the_job_again(self, desk: Desk) -> None:
@@ -145,10 +159,10 @@ class JobsAreCreatedOnce(JobsConformance):
         self.the_job()
 
 
-async def _thaw(task: asyncio.Task[bytes], frozen: Desk) -> None:
+async def _thaw(desk: Desk) -> None:
     """End what was left of a desk."""
     rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for each in rest:
-        each.cancel()
-    await asyncio.gather(task, *rest, return_exceptions=True)
-    await frozen.close()
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    await desk.close()

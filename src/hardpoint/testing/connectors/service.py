@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -187,6 +188,8 @@ class ServiceConformance(Conformance):
 
     def unseen(self, told: Mapping[str, str]) -> None:
         """No secret is in these texts, by where they come from."""
+        planted = self.canaries or any(CANARY in value for value in os.environ.values())
+        assert planted, "Name the connector's secrets, or put CANARY where it finds its credential."
         where = [place for place, text in told.items() if any(word in text for word in (CANARY, *self.canaries))]
         assert where == [], f"A secret is in {', '.join(where)}."
 

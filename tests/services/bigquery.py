@@ -27,8 +27,6 @@ from tests.services.bigquery_sql import Failure, Outcome, Warehouse, rows_of, ty
 
 PROJECT = "acme"
 _API = "/bigquery/v2/projects/{project}"
-_AUDIENCE = "https://oauth2.googleapis.com/token"
-"""What Google's library signs for, wherever it sends it."""
 _MULTI_REGIONS = ("US", "EU")
 _STATUS = {
     "accessDenied": 403,
@@ -113,23 +111,36 @@ def _key() -> Any:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@cache
+def _private_key() -> str:
+    from cryptography.hazmat.primitives import serialization as s
+
+    data: bytes = _key().private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
+    return data.decode()
+
+
+def private_words() -> str:
+    """A part of the account's key, which nobody should see."""
+    return _private_key().splitlines()[5]
+
+
 class BigQuery:
     """The server.
 
     Attributes:
         url: Where it listens.
-        canary: Text that is in every access token and in the service account's key id.
+        canary: The id of the service account's key.
         holds: Whether queries wait for `end` before they are executed.
+        refuses: Whether no token is taken.
         requests: All that was sent.
         warehouse: The data.
     """
 
     def __init__(self) -> None:
         self.canary = CANARY
-        self.holds = False
+        self.holds = self.refuses = False
         self.requests: list[Asked] = []
         self.warehouse = Warehouse()
-        self.tokens: set[str] = set()
         self._jobs: dict[str, Job] = {}
         self._order: list[str] = []
         self._uploads: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -148,18 +159,19 @@ class BigQuery:
 
     @property
     def credentials(self) -> str:
-        """The JSON of a service account whose tokens are taken here."""
-        from cryptography.hazmat.primitives import serialization as s
+        """The JSON of a service account, which signs its tokens itself, as those outside of Google's public cloud do.
 
-        key = _key().private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()).decode()
+        Those inside would ask Google for their tokens' bounds.
+        """
         account = {
             "type": "service_account",
             "project_id": PROJECT,
             "private_key_id": self.canary,
-            "private_key": key,
+            "private_key": _private_key(),
             "client_email": "robot@acme.iam.gserviceaccount.com",
             "client_id": "1",
             "token_uri": f"{self.url}/token",
+            "universe_domain": "cloud.example",
         }
         return json.dumps(account)
 
@@ -214,7 +226,6 @@ class BigQuery:
         upload = f"/upload{_API}/jobs"
         app.add_routes(
             [
-                web.post("/token", self._token),
                 web.post(f"{_API}/jobs", self._insert),
                 web.get(f"{_API}/jobs", self._list_jobs),
                 web.get(f"{_API}/jobs/{{job}}", self._get_job),
@@ -254,7 +265,7 @@ class BigQuery:
         try:
             if path != "/token":
                 token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-                if token not in self.tokens:
+                if not self._takes(token):
                     return _refused(
                         401, "authError", "Request had invalid authentication credentials.", "UNAUTHENTICATED"
                     )
@@ -264,20 +275,16 @@ class BigQuery:
         except web.HTTPNotFound:
             return _refused(404, "notFound", f"Not found: {request.method} {path}")
 
-    async def _token(self, request: web.Request) -> web.Response:
-        """https://developers.google.com/identity/protocols/oauth2/service-account#httprest."""
+    def _takes(self, token: str) -> bool:
+        """Whether a token is signed by the service account."""
         from cryptography.hazmat.primitives import serialization as s
         from google.auth import jwt
 
-        form = await request.post()
         public = _key().public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
         try:
-            jwt.decode(str(form["assertion"]), certs=public, audience=_AUDIENCE)
-        except (ValueError, KeyError) as error:
-            return web.json_response({"error": "invalid_grant", "error_description": str(error)}, status=400)
-        token = f"ya29.{self.canary}.{uuid.uuid4().hex}"
-        self.tokens.add(token)
-        return web.json_response({"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
+            return not self.refuses and bool(jwt.decode(token, certs=public))
+        except ValueError:
+            return False
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,9 @@ def _start(folder: Path, environment: Mapping[str, str]) -> Started:
     host_key, client_key = _key(folder / "host_key"), _key(folder / "client_key")
     known_hosts = folder / "known_hosts"
     known_hosts.write_text(f"[127.0.0.1]:{port} {(folder / 'host_key.pub').read_text()}")
+    home = folder / "home"
+    home.mkdir()
+    variables = {"HOME": str(home), **environment}  # else the shell would read the settings of whoever runs the tests
     config = folder / "sshd_config"
     config.write_text(
         f"""ListenAddress 127.0.0.1
@@ -61,7 +64,7 @@ StrictModes no
 UsePAM no
 MaxStartups 100
 Subsystem sftp internal-sftp
-SetEnv {" ".join(f'"{name}={value}"' for name, value in environment.items())}
+SetEnv {" ".join(f'"{name}={value}"' for name, value in variables.items())}
 """
     )
     facts = {

@@ -38,6 +38,7 @@ class Codec:
             one.
         schema: The JSON schema of the plain form.
         io: Whether `fill` or `read` may move data. Such codecs run in a thread, and containers run them side by side.
+        strict: Whether `read` refuses a literal that holds nothing itself, so that an offloaded one is noticed only then.
         transparent: Whether `msgspec` itself carries the type to and from MessagePack, in the form that `to_plain` has.
         transformer: The transformer that it was compiled from.
     """
@@ -52,6 +53,7 @@ class Codec:
     from_plain: Callable[[Any], Any]
     schema: Callable[[], dict[str, Any]]
     io: bool = False
+    strict: bool = False
     transparent: bool = False
     transformer: TypeTransformer[Any] | None = None
 
@@ -71,9 +73,13 @@ class Codec:
         Raises:
             TypeTransformerFailedError: the literal is not one of this type.
         """
-        if literal.HasField("offloaded_metadata"):
-            literal = fetched(literal)
-        return self.read(literal)
+        if self.strict:
+            try:
+                return self.read(literal)
+            except TypeTransformerFailedError:
+                if not literal.HasField("offloaded_metadata"):
+                    raise
+        return self.read(fetched(literal) if literal.HasField("offloaded_metadata") else literal)
 
 
 def fetched(literal: Literal) -> Literal:

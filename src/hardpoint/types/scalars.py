@@ -183,22 +183,18 @@ def fill_datetime(value: Any, literal: Literal) -> None:
     stamp.seconds, stamp.nanos = micros // 1_000_000, micros % 1_000_000 * 1000
 
 
-def _from_stamp(seconds: int, nanos: int, literal: Literal) -> datetime:
+def read_datetime(literal: Literal) -> datetime:
+    primitive = literal.scalar.primitive
+    stamp = primitive.datetime
+    seconds, nanos = stamp.seconds, stamp.nanos
+    if not (seconds or nanos or primitive.HasField("datetime")):  # both 0 also where it is not set
+        return _datetime_from_plain(plain_of(literal, datetime))
     try:
         return _EPOCH + timedelta(0, seconds, nanos // 1000)
     except OverflowError as error:
         raise wrong_literal(
             datetime, literal, f"{seconds} seconds since 1970 is outside of the years 1 to 9999"
         ) from error
-
-
-def read_datetime(literal: Literal) -> datetime:
-    primitive = literal.scalar.primitive
-    stamp = primitive.datetime
-    seconds, nanos = stamp.seconds, stamp.nanos
-    if seconds or nanos or primitive.HasField("datetime"):  # both 0 also where it is not set
-        return _from_stamp(seconds, nanos, literal)
-    return _datetime_from_plain(plain_of(literal, datetime))
 
 
 def _datetime_from_plain(data: Any) -> datetime:
@@ -223,9 +219,8 @@ def fill_date(value: Any, literal: Literal) -> None:
 
 
 def read_date(literal: Literal) -> date:
-    primitive = literal.scalar.primitive
-    if primitive.HasField("datetime"):
-        return _from_stamp(primitive.datetime.seconds, primitive.datetime.nanos, literal).date()
+    if literal.scalar.primitive.HasField("datetime"):
+        return read_datetime(literal).date()
     return _date_from_plain(plain_of(literal, date))
 
 
@@ -329,6 +324,7 @@ def _scalar(
         to_plain=to_plain or _checked(t, fill),
         from_plain=from_plain,
         schema=lambda: dict(schema),
+        strict=True,
         transparent=to_plain is None,
     )
     return ScalarTransformer(name, t, codec)

@@ -299,8 +299,8 @@ class FlyteContext:
         files: Storage of this execution; None until it is first needed.
         compilation: The workflow that is being compiled, if any (a `hardpoint.workflows.compilation.Compilation`).
         serialization: `SerializationSettings` in force, if any.
-        tell_job: Who wants to know how the external job of this task stands, if anybody: called, from any thread, with its state
-            in a word, what there is to say, and links by name.
+        tell_job: Who wants to know how the external job of a task stands, if anybody: called, from any thread, with the attempt
+            that the job is of, its state in a word, what there is to say, and links by name.
     """
 
     __slots__ = ("compilation", "files", "mode", "params", "serialization", "tell_job")
@@ -312,7 +312,7 @@ class FlyteContext:
         files: FileAccessLike | None = None,
         compilation: Any = None,
         serialization: Any = None,
-        tell_job: Callable[[str, str, Mapping[str, str]], None] | None = None,
+        tell_job: Callable[[TaskIdentity, str, str, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.mode: Final = mode
         self.params: Final = params if params is not None else ExecutionParameters()

@@ -282,9 +282,10 @@ class AsyncConnectorExecutorMixin(_Task):
         links = {link.name: link.uri for link in resource.log_links or ()}
         told = "".join(f"\n  {name}: {uri}" for name, uri in links.items())
         logger.info("%s is %s. %s%s", self.name, resource.phase.name, resource.message or "", told)
-        tell = FlyteContextManager.current_context().tell_job
-        if tell is not None:
-            tell(resource.phase.name.lower().replace("_", " "), resource.message or "", links)
+        context = FlyteContextManager.current_context()
+        if context.tell_job is not None:
+            state = resource.phase.name.lower().replace("_", " ")
+            context.tell_job(context.params.execution_id, state, resource.message or "", links)
 
     def _stopped(self, jobs: Jobs, connector: AsyncConnectorBase[Any], meta: bytes, error: BaseException) -> None:
         """See to the job of a task that was stopped: end it if nobody will ever ask for it again."""

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -117,7 +116,7 @@ class Run:
             self.prefix = ""
         outer = FlyteContextManager.current_context()
         self.files = FileAccess(self.prefix) if self.prefix else outer.file_access
-        self._outer = outer
+        self._outer, self._tell_job = outer, self._job
 
     @staticmethod
     def _resumable(store: RunStore, run: str) -> str:
@@ -151,13 +150,12 @@ class Run:
         """
         deck = task.enable_deck
         files = FileAccess(prefix) if prefix else self.files
-        folder = f"{self.prefix}/{path}" if self.prefix else ""
-        checkpoint = f"{folder}/checkpoint-{attempt}" if folder else None
+        folder = f"{self.prefix}/{path}" if self.prefix else None
         params = ExecutionParameters(
             TaskIdentity(execution=self.id, node=path, attempt=attempt, task_name=task.name),
             raw_output_prefix=files.raw_output_prefix,
-            output_metadata_prefix=folder if deck and folder else None,
-            checkpoint_prefix=checkpoint,
+            output_metadata_prefix=folder if deck else None,
+            checkpoint_prefix=f"{folder}/checkpoint-{attempt}" if folder else None,
             previous_checkpoint=f"{folder}/checkpoint-{attempt - 1}" if folder and attempt else None,
             enable_deck=deck,
             execution_date=self.started,
@@ -168,16 +166,16 @@ class Run:
             params,
             files,
             serialization=self._outer.serialization,
-            tell_job=partial(self._job, path, task.name, attempt),
+            tell_job=self._tell_job,
         )
 
-    def _job(self, path: str, name: str, attempt: int, state: str, message: str, links: Mapping[str, str]) -> None:
+    def _job(self, of: TaskIdentity, state: str, message: str, links: Mapping[str, str]) -> None:
         """Tell and record how the external job of a node stands."""
-        told = f"{state}: {message}" if message else state
-        self.tell(NodeEvent(path, name, "waiting", attempt, message="  ".join((told, *links.values()))))
+        told = "  ".join((f"{state}: {message}" if message else state, *links.values()))
+        self.tell(NodeEvent(of.node, of.task_name, "waiting", of.attempt, message=told))
         if self.store is not None:
             self.flush(0)
-            self.store.set_external(self.id, path, {"state": state, "message": redact_uri(message), "links": links})
+            self.store.set_external(self.id, of.node, {"state": state, "message": redact_uri(message), "links": links})
 
     def deck_of(self, path: str) -> str | None:
         """Where the deck of a node is written."""

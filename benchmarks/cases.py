@@ -148,6 +148,11 @@ CASES = (
             ["{python}", "{workers}/parquet.py", "{side}", what, "{folder}", "{seed}"],
             [
                 Row(f"{title}", what, "wall", bars=[Within(time)]),
+                *(
+                    [Row("the same, first call of a process", f"{what}, first call", "wall")]
+                    if what == "columns"
+                    else []
+                ),
                 Row("the same, CPU", what, "cpu"),
                 Row("the same, peak memory of the process", clock="memory", bars=[Within(1.2)]),
             ],

@@ -1,4 +1,4 @@
-"""The fixtures: `postgres`, `postgres_url`, `s3`, `s3_bucket`, `slurm`."""
+"""The fixtures: `postgres`, `postgres_url`, `mariadb`, `mariadb_url`, `s3`, `s3_bucket`, `slurm`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.services.mariadb import MariaDB, mariadb_server
 from tests.services.postgres import PostgreSQL, postgres_server
 from tests.services.s3 import S3, s3_server
 from tests.services.share import Pool
@@ -60,6 +61,26 @@ def postgres_url(postgres: PostgreSQL) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         yield postgres.url(name, driver="psycopg")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def mariadb(request: pytest.FixtureRequest) -> MariaDB:
+    """A MariaDB server."""
+    return mariadb_server(request.config.stash[_POOL])
+
+
+@pytest.fixture
+def mariadb_url(mariadb: MariaDB) -> Iterator[str]:
+    """The URL of an empty database of this test's own, for SQLAlchemy with PyMySQL."""
+    import pymysql
+
+    name = f"t{uuid4().hex[:12]}"
+    with pymysql.connect(
+        host="127.0.0.1", port=mariadb.port, user="test", password="test", autocommit=True
+    ) as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        yield mariadb.url(name)
+        connection.cursor().execute(f"DROP DATABASE {name}")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""SQLAlchemyTask on a real SQLite and a real PostgreSQL."""
+"""SQLAlchemyTask on a real SQLite, a real PostgreSQL and a real MariaDB."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ SETTINGS = SerializationSettings(ImageConfig.auto(img_name="registry.example/app
 NAUGHTY = ["'; DROP TABLE t; --", '"', "%s %(x)s %", ":x ::int", "?", "\\", "{{ .inputs.x }}", "ünïcödé \U0001f980", ""]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/db.sqlite"
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue({"postgresql": "postgres_url", "mariadb": "mariadb_url"}[request.param])
     return url
 
 
@@ -94,6 +94,9 @@ MOMENT = datetime.datetime(2024, 2, 29, 12, 30, 1, 5, tzinfo=datetime.UTC)
     ids=["int", "float", "bool", "str", "none", "enum", "datetime", "date"],
 )
 def test_values(uri: str, declared: Any, value: Any, column: str, stored: Any) -> None:
+    if uri.startswith("mysql") and isinstance(value, datetime.datetime):
+        column, stored = "DATETIME(6)", value.replace(tzinfo=None)  # it has none with a zone
+        value = value.astimezone(datetime.timezone(datetime.timedelta(hours=2)))
     run(uri, f"CREATE TABLE t (a {column})")
     query(uri, "INSERT INTO t VALUES ({{ .inputs.x }})", {"x": declared}, output_schema_type=None)(x=value)
     (found,) = run(uri, "SELECT a FROM t")
@@ -173,7 +176,7 @@ def test_a_result_without_rows_has_columns(uri: str) -> None:
 
 @pytest.mark.parametrize("chunksize", [1, 3, 10, 1000])
 def test_chunks(uri: str, chunksize: int) -> None:
-    run(uri, "CREATE TABLE t (a INT, b NUMERIC, c TEXT)")
+    run(uri, "CREATE TABLE t (a INT, b NUMERIC(20, 1), c TEXT)")
     values = ", ".join(f"({i}, {'NULL' if i < 5 else 10**i + 0.5}, NULL)" for i in range(10))
     query(uri, f"INSERT INTO t VALUES {values}", output_schema_type=None)()
     found = run(uri, "SELECT a, b, c FROM t ORDER BY a", config={"chunksize": chunksize})
@@ -316,6 +319,22 @@ def test_what_is_worth_another_try(tmp_path: Path, postgres_url: str) -> None:
     with pytest.raises(TransientError, match="locked"):
         run(f"sqlite:///{file}", "SELECT a FROM t", config={"connect_args": {"timeout": 0}})
     holder.close()
+
+
+def test_what_is_worth_another_try_on_mariadb(mariadb_url: str) -> None:
+    run(mariadb_url, "CREATE TABLE t (a INT) ENGINE = InnoDB; INSERT INTO t VALUES (1)")
+    engine = sqlalchemy.create_engine(mariadb_url)
+    with engine.begin() as other:
+        other.execute(sqlalchemy.text("SELECT a FROM t FOR UPDATE"))
+        with pytest.raises(TransientError, match="Lock wait timeout exceeded"):
+            run(mariadb_url, "SET innodb_lock_wait_timeout = 1; SELECT a FROM t FOR UPDATE")
+    engine.dispose()
+    with pytest.raises(TransientError, match="Can't connect"):
+        run("mysql+pymysql://u:hidden@127.0.0.1:1/d", "SELECT 1")
+    wrong = mariadb_url.replace(":test@", f":{'wrong'}-word@")
+    with pytest.raises(DatabaseError, match="Access denied") as caught:
+        run(wrong, "SELECT 1")
+    assert "wrong-word" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_what_is_not(uri: str, tmp_path: Path) -> None:

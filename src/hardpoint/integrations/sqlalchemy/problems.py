@@ -70,8 +70,8 @@ def _ours(error: DBAPIError, where: str) -> HardpointError:
 
 def _again(error: DBAPIError) -> bool:
     original = error.orig
-    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if isinstance(state, str):
-        return state.startswith(_AGAIN_STATES)
     code = original.args[0] if original is not None and original.args else None
-    return code in _AGAIN_MYSQL if isinstance(code, int) else _AGAIN_WORDS.search(str(original)) is not None
+    if isinstance(code, int):  # MySQL's; its states say less: HY000 is what all of its own have
+        return code in _AGAIN_MYSQL
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    return state.startswith(_AGAIN_STATES) if isinstance(state, str) else _AGAIN_WORDS.search(str(original)) is not None

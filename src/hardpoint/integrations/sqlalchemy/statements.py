@@ -107,12 +107,16 @@ def _follows_in(parts: list[str | InputReference], index: int) -> bool:
     )
 
 
+# SQLite's functions take text without a zone as UTC; the drivers of MySQL would drop the zone and keep the hours.
+_ZONELESS = ("sqlite", "mysql", "mariadb")
+
+
 def _plain(value: Any, dialect: str) -> Any:
     """A value as the driver knows it."""
     if isinstance(value, enum.Enum):
         return value.value
-    if dialect == "sqlite" and isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        return value.astimezone(datetime.UTC).replace(tzinfo=None)  # SQLite's functions take text without a zone as UTC
+    if dialect in _ZONELESS and isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value
 
 

@@ -237,6 +237,8 @@ class AsyncConnectorExecutorMixin(_Task):
     alone; a task whose own `timeout` is up, or that was called by itself and interrupted, ends it.
     """
 
+    waits = True
+
     def execute(self, **kwargs: Any) -> Any:
         """What the job has come to.
 

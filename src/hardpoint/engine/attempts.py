@@ -329,7 +329,9 @@ async def _once_on_loop(
 ) -> Outputs:
     try:
         if not task.is_async:
-            made: Outputs = await run.workers.run(lambda: once(run, path, task, inputs, attempt), policy.timeout)
+            made: Outputs = await run.workers_for(task).run(
+                lambda: once(run, path, task, inputs, attempt), policy.timeout
+            )
             return made
         ctx = run.context(path, task, attempt.number, attempt.prefix)
         try:

@@ -49,7 +49,8 @@ async def run_map(
     count = entity.count(inputs)
     target = entity.target
     progress = _Progress(run, path, entity.name, count, entity.required_successes(count), entity.run_all_sub_nodes)
-    limit = run.workers.limit
+    workers = run.workers_for(target)
+    limit = workers.limit
     at_once = min(entity.concurrency or limit, limit, count)
     outputs: list[Outputs | None] = [None] * count
     indices: Iterator[int] = iter(range(count))  # shared by all that work: each takes the next
@@ -79,7 +80,7 @@ async def run_map(
                 else:
                     progress.succeeded()
 
-        parts: list[Awaitable[Any]] = [run.workers.run(work) for _ in range(at_once)]
+        parts: list[Awaitable[Any]] = [workers.run(work) for _ in range(at_once)]
     else:
 
         async def work_on_loop() -> None:

@@ -38,6 +38,8 @@ DECK_FILE = "deck.html"
 """Name of the page with all decks of a run, in the folder of its data."""
 _MOST_DECKS = 200
 """Nodes whose decks are shown on the page of the run; each has its own page anyway."""
+_MOST_JOBS = 256
+"""External jobs that are waited for at once where nobody has said; each costs a thread that sleeps."""
 _UNWRITTEN = 0.05
 """Seconds for which the start of a node may be unwritten: one that ends sooner is written once."""
 
@@ -51,7 +53,7 @@ def new_run_id() -> str:
 
 def default_parallelism() -> int:
     """How many nodes run at once where nobody has said."""
-    return settings().local.max_parallelism or min(32, 4 * (os.cpu_count() or 1))
+    return min(32, 4 * (os.cpu_count() or 1))
 
 
 def _prompt(question: str) -> str:
@@ -65,7 +67,7 @@ class RunOptions(msgspec.Struct):
         record: Whether it is written to the run store.
         resume: Id of the run to take up again; nodes that succeeded there, with equal inputs, are not run again.
         listener: Who is told about nodes.
-        max_parallelism: How many tasks run at once; 0 for the default.
+        max_parallelism: How many tasks run, or wait for their external jobs, at once; 0 for the defaults: 4 a processor, and 256.
         prompt: How a person is asked at a gate.
         source: The file that the run was started from.
         command: What is needed to start it again, as JSON data.
@@ -102,7 +104,9 @@ class Run:
             self.done = self.store.finished(self.id)
         else:
             self.id = options.run_id or new_run_id()
-        self.workers = Workers(options.max_parallelism or default_parallelism())
+        limit = options.max_parallelism or settings().local.max_parallelism
+        self.workers = Workers(limit or default_parallelism())
+        self._waiters = Workers(limit or _MOST_JOBS)
         self.slots = asyncio.Semaphore(self.workers.limit)
         self._decks: dict[str, tuple[str, list[DeckLike]]] = {}
         self._cache: LocalCache | None = None
@@ -130,6 +134,10 @@ class Run:
                 remedy="Wait for it, or stop that process first.",
             )
         return record.id
+
+    def workers_for(self, task: Any) -> Workers:
+        """The threads for a task. What waits for a job elsewhere holds none of those that work."""
+        return self._waiters if getattr(task, "waits", False) else self.workers
 
     @property
     def cache(self) -> LocalCache:
@@ -329,6 +337,7 @@ class Run:
 
     def close(self) -> None:
         self.workers.close()
+        self._waiters.close()
         if self._cache is not None:
             self._cache.close()
         if self.store is not None:

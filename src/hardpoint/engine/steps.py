@@ -41,7 +41,7 @@ def plan(run: Run, node: Node, values: Values, prefix: str) -> Work | Coroutine[
     entity = node.entity
     if _is_plain(entity):
         policy = Policy.of(entity, node.metadata)
-        if in_thread(entity, policy):
+        if in_thread(entity, policy) and not entity.waits:
             return lambda: run_in_thread(run, prefix + node.id, entity, _inputs(node, values), policy)
     return run_node(run, node, values, prefix)
 
@@ -107,7 +107,7 @@ async def run_entity(
     if _is_plain(entity):
         policy = Policy.of(entity, metadata)
         if in_thread(entity, policy):
-            made: Outputs = await run.workers.run(lambda: run_in_thread(run, path, entity, inputs, policy))
+            made: Outputs = await run.workers_for(entity).run(lambda: run_in_thread(run, path, entity, inputs, policy))
             return made
         return await run_on_loop(run, path, entity, inputs, policy)
     if isinstance(entity, PythonTask):

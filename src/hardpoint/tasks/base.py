@@ -202,6 +202,8 @@ class PythonTask(Tracked, Task, Generic[T]):
 
     is_async = False
     """Whether `execute` returns an awaitable."""
+    waits = False
+    """Whether `execute` does little but wait for what is done elsewhere."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flyteidl.core.tasks_pb2 import Container
 
-from hardpoint import workflow
+from hardpoint import map_task, task, workflow
 from hardpoint.connectors import ConnectorRegistry, Phase
 from hardpoint.connectors.journal import open_journal
 from hardpoint.connectors.local import JobFailedError, JobInterruptedError, render_task_template
@@ -64,6 +64,40 @@ def test_a_workflow_runs_jobs_side_by_side(vendor: Vendor) -> None:
     result = execute(wf, {"n": 1})
     assert list(result.outputs.values()) == [[Row(1), Row(2)]] * 2
     assert {job.tags["hardpoint-execution"] for job in vendor.jobs.values()} == {result.id}
+
+
+def test_who_waits_for_jobs_keeps_nobody_from_working(vendor: Vendor) -> None:
+    job = VendorTask("vendor.many", vendor.endpoint)
+    function = VendorFunction(vendor.endpoint, successor, container_image="img:1")
+
+    @task
+    def finish() -> int:
+        while len(vendor.jobs) < 70:  # all are there at once, and yet there is a thread for this
+            time.sleep(0.01)
+        for made in vendor.jobs.values():
+            made.state = "DONE"
+        return len(vendor.jobs)
+
+    @workflow
+    def wf(ns: list[int]) -> int:
+        for _ in range(40):
+            job(n=0)
+        map_task(function)(n=ns)
+        return finish()
+
+    assert execute(wf, {"ns": list(range(30))}).outputs == {"o0": 70}
+
+
+def test_jobs_are_bounded_by_what_the_run_may_do_at_once(vendor: Vendor) -> None:
+    vendor.polls = 1
+    function = VendorFunction(vendor.endpoint, successor, container_image="img:1")
+
+    @workflow
+    def wf(ns: list[int]) -> list[int]:
+        return map_task(function)(n=ns)
+
+    assert execute(wf, {"ns": [0, 1, 2, 3, 4, 5]}, RunOptions(max_parallelism=2)).outputs == {"o0": [1, 2, 3, 4, 5, 6]}
+    assert (len(vendor.jobs), vendor.most) == (6, 2)
 
 
 @pytest.mark.parametrize(("state", "error"), [("BROKEN", JobFailedError), ("KILLED", JobFailedError)])

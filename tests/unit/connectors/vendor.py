@@ -60,6 +60,7 @@ class Vendor:
         calls: How often each method was asked, as ``POST``, ``GET`` (one job), ``LIST`` (several), ``FIND`` and ``DELETE``.
         faults: By method, what happens to the next requests.
         unique: What a token that it has leads to: ``refused``, the ``same`` job, or another (``no``).
+        most: How many jobs have run at once.
         polls: After how many polls a job ends as ``DONE``; None: it runs until it is told.
     """
 
@@ -69,6 +70,7 @@ class Vendor:
         self.times: defaultdict[str, list[float]] = defaultdict(list)
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.unique: str = "no"
+        self.most = 0
         self.polls: int | None = None
         self.lock = threading.Lock()
         vendor = self
@@ -128,6 +130,7 @@ class Vendor:
                 return 409, {"error": "There is a job with this token."}
             job = Job(f"j{len(self.jobs)}", body["token"], polls_left=self.polls, tags=body["tags"])
             self.jobs[job.id] = job
+            self.most = max(self.most, len(self.running))
             return 201, {"id": job.id}
         if method == "FIND":
             return 200, [job.id for job in self.jobs.values() if job.token == query["token"]]

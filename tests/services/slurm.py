@@ -59,9 +59,9 @@ class Clusters:
     hasty: Slurm
     pool: Pool
 
-    def login(self, name: str, environment: Mapping[str, str]) -> SSHD:
-        """The SSH server `name`; `environment` says which cluster its users see."""
-        return ssh_server(self.pool, f"sshd-{name}", environment)
+    def login(self, name: str, environment: Mapping[str, str], *settings: str) -> SSHD:
+        """The SSH server `name`; `environment` says which cluster its users see, `settings` are lines of its configuration."""
+        return ssh_server(self.pool, f"sshd-{name}", environment, settings)
 
 
 def _programs() -> dict[str, str]:

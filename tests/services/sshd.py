@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ def _key(path: Path) -> Path:
     return path
 
 
-def _start(folder: Path, environment: Mapping[str, str]) -> Started:
+def _start(folder: Path, environment: Mapping[str, str], settings: Sequence[str]) -> Started:
     server = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin") or missing("sshd", "openssh-server")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(parents=True, exist_ok=True)  # it insists
@@ -65,6 +65,7 @@ UsePAM no
 MaxStartups 100
 Subsystem sftp internal-sftp
 SetEnv {" ".join(f'"{name}={value}"' for name, value in variables.items())}
+{chr(10).join(settings)}
 """
     )
     facts = {
@@ -78,7 +79,7 @@ SetEnv {" ".join(f'"{name}={value}"' for name, value in variables.items())}
     return Started(["sh", "-c", command], dict(facts), ready=lambda: listens(port))
 
 
-def ssh_server(pool: Pool, name: str, environment: Mapping[str, str]) -> SSHD:
-    """The server `name`, which gives these variables to each login."""
-    facts = pool.get(name, partial(_start, environment=environment))
+def ssh_server(pool: Pool, name: str, environment: Mapping[str, str], settings: Sequence[str] = ()) -> SSHD:
+    """The server `name`, which gives these variables to each login; `settings` are further lines of its configuration."""
+    facts = pool.get(name, partial(_start, environment=environment, settings=settings))
     return SSHD(int(str(facts["port"])), *(str(facts[key]) for key in ("user", "client_key", "known_hosts", "log")))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -20,9 +24,12 @@ from hardpoint.integrations.slurm.problems import HostKeyError
 from hardpoint.integrations.slurm.ssh import Hosts
 from hardpoint.settings import override
 from hardpoint.testing.saboteur import Reset, Slow, TcpSaboteur
+from tests.integrations.slurm.surroundings import ssh_config_of
+from tests.services.slurm import Clusters
 from tests.services.sshd import SSHD
 
 VARIABLE = f"_FSEC_{SLURM_PRIVATE_KEY}"
+Apart = Callable[..., tuple[SSHD, dict[str, Any]]]
 
 
 @pytest.fixture
@@ -165,9 +172,21 @@ def test_a_task_brings_its_own_key(
 
 
 @pytest.fixture
-def saboteur(login: SSHD) -> Iterator[TcpSaboteur]:
-    with TcpSaboteur(f"ssh://127.0.0.1:{login.port}") as made:
-        yield made
+def apart(slurm: Clusters, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Apart:
+    """Makes login hosts of the test's own: nobody else logs in there."""
+
+    def make(*settings: str) -> tuple[SSHD, dict[str, Any]]:
+        server = slurm.login(f"apart-{uuid4().hex[:8]}", {}, *settings)
+        monkeypatch.setenv(VARIABLE, Path(server.client_key).read_text())
+        return server, ssh_config_of(server)
+
+    return make
+
+
+@pytest.fixture
+def saboteur() -> Iterator[Callable[[SSHD], TcpSaboteur]]:
+    with contextlib.ExitStack() as stack:
+        yield lambda server: stack.enter_context(TcpSaboteur(f"ssh://127.0.0.1:{server.port}"))
 
 
 def sabotaged(saboteur: TcpSaboteur, ssh_config: dict[str, Any]) -> dict[str, Any]:
@@ -179,29 +198,71 @@ def logins(login: SSHD) -> int:
     return Path(login.log).read_text().count("Accepted publickey")
 
 
+def at_once(hosts: Hosts, config: dict[str, Any], count: int, program: str = "echo hello") -> list[str]:
+    """What as many programs print that are begun together, each in a thread."""
+    login, barrier = Login.of(SSHConfig.from_dict(config)), threading.Barrier(count)
+
+    def run(_: int) -> str:
+        barrier.wait()
+        return hosts.run(login, program).out
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
+
+
 def test_a_connection_is_shared_and_made_anew_when_it_is_lost(
-    hosts: Hosts, ssh_config: dict[str, Any], saboteur: TcpSaboteur, login: SSHD
+    hosts: Hosts, apart: Apart, saboteur: Callable[[SSHD], TcpSaboteur], tmp_path: Path
 ) -> None:
-    config, before = sabotaged(saboteur, ssh_config), logins(login)
-    threads = [threading.Thread(target=greet, args=(hosts, config)) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert logins(login) == before + 1
-    saboteur.fail(Reset())
-    with pytest.raises(TransientError):
+    server, ssh_config = apart()
+    proxy = saboteur(server)
+    config = sabotaged(proxy, ssh_config)
+    for _ in range(3):
+        assert at_once(hosts, config, 20) == ["hello\n"] * 20
+    assert logins(server) == 1
+    with ThreadPoolExecutor(1) as threads:
+        runs = threads.submit(at_once, hosts, config, 1, f"touch {tmp_path}/begun; sleep 20")
+        while not (tmp_path / "begun").exists():
+            assert not runs.done()
+            time.sleep(0.02)
+        proxy.fail(Reset())
+        assert greet(hosts, config) == "hello\n", "Nothing had been done yet, so it may be done on another connection."
+        with pytest.raises(TransientError):  # it may have done half of what it was to do
+            runs.result(30)
+    assert logins(server) == 2
+
+
+def test_a_server_that_takes_few_programs_at_once_is_given_few(hosts: Hosts, apart: Apart) -> None:
+    server, config = apart("MaxSessions 1")
+    assert at_once(hosts, config, 6) == ["hello\n"] * 6
+    before = logins(server)
+    assert before <= 6
+    assert "no more sessions" in Path(server.log).read_text()
+    # Who would have to wait for long gets a connection of its own, and nobody's is taken away.
+    assert at_once(hosts, config, 3, "sleep 4; echo hello") == ["hello\n"] * 3
+    assert logins(server) <= before + 3
+
+
+def test_a_server_that_takes_no_programs_is_not_asked_for_ever(hosts: Hosts, apart: Apart) -> None:
+    server, config = apart("MaxSessions 0")
+    with pytest.raises(TransientError, match=r"The connection to 127\.0\.0\.1 failed"):
         greet(hosts, config)
-    assert greet(hosts, config) == "hello\n"
-    assert logins(login) == before + 2
+    assert logins(server) == 2
 
 
-def test_another_key_is_another_connection(hosts: Hosts, ssh_config: dict[str, Any], login: SSHD) -> None:
-    before = logins(login)
-    greet(hosts, ssh_config)
-    greet(hosts, {**ssh_config, "client_keys": [login.client_key]})
-    greet(hosts, ssh_config)
-    assert logins(login) == before + 2
+def test_what_a_program_printed_before_the_connection_was_lost_is_no_answer(
+    hosts: Hosts, ssh_config: dict[str, Any]
+) -> None:
+    with pytest.raises(TransientError, match=r"The connection to 127\.0\.0\.1 was lost while a program ran there"):
+        hosts.run(Login.of(SSHConfig.from_dict(ssh_config)), "echo a part; kill -9 $PPID; sleep 5")
+    assert greet(hosts, ssh_config) == "hello\n"
+
+
+def test_another_key_is_another_connection(hosts: Hosts, apart: Apart) -> None:
+    server, config = apart()
+    greet(hosts, config)
+    greet(hosts, {**config, "client_keys": [server.client_key]})
+    greet(hosts, config)
+    assert logins(server) == 2
 
 
 def test_connections_that_were_closed_are_made_again(hosts: Hosts, ssh_config: dict[str, Any]) -> None:
@@ -216,9 +277,26 @@ def test_a_program_that_takes_too_long_is_not_waited_for(hosts: Hosts, ssh_confi
     assert greet(hosts, ssh_config) == "hello\n"
 
 
-def test_a_slow_network_is_waited_for(hosts: Hosts, ssh_config: dict[str, Any], saboteur: TcpSaboteur) -> None:
-    saboteur.fail(Slow(0.5))
-    assert greet(hosts, sabotaged(saboteur, ssh_config)) == "hello\n"
+def test_a_program_that_takes_too_long_disturbs_no_other(hosts: Hosts, apart: Apart) -> None:
+    server, config = apart()
+    login = Login.of(SSHConfig.from_dict(config))
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(hosts.run, login, "echo begun >&2; sleep 3; echo done")
+        greet(hosts, config)
+        with pytest.raises(TransientError, match="did not answer in time"):
+            hosts.run(login, "sleep 30", 0.3)
+        assert greet(hosts, config) == "hello\n"
+        assert not other.done()
+        assert other.result(30).out == "done\n"
+    assert logins(server) == 2, "A connection that may be dead is given to nobody any more."
+
+
+def test_a_slow_network_is_waited_for(
+    hosts: Hosts, ssh_config: dict[str, Any], login: SSHD, saboteur: Callable[[SSHD], TcpSaboteur]
+) -> None:
+    proxy = saboteur(login)
+    proxy.fail(Slow(0.5))
+    assert greet(hosts, sabotaged(proxy, ssh_config)) == "hello\n"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "host.invalid"])

@@ -6,11 +6,12 @@ import asyncio
 import atexit
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hardpoint.integrations.slurm.login import Login
-from hardpoint.integrations.slurm.problems import Ran, translated
+from hardpoint.integrations.slurm.problems import Ran, SlurmUnavailableError, translated
 
 if TYPE_CHECKING:
     from asyncssh import SFTPClient, SSHClientConnection
@@ -25,6 +26,8 @@ _IDLE = 300.0
 """Seconds for: a connection; a program, if nothing else is said; an unused connection, after which it is closed."""
 _CHANNELS = 8
 """Programs at once; sshd allows 10 for each connection. https://man.openbsd.org/sshd_config#MaxSessions"""
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before each further question to a server that takes no more programs: those that have ended count for a moment yet."""
 
 
 class Host:
@@ -36,12 +39,12 @@ class Host:
         self._channels = asyncio.Semaphore(_CHANNELS)
         self._connection: SSHClientConnection | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._users = 0
+        self._users: Counter[SSHClientConnection] = Counter()
 
     @property
     def is_wanted(self) -> bool:
         """Whether it has a connection, or somebody waits for one."""
-        return self._connection is not None or self._connecting.locked()
+        return self._connection is not None or bool(self._users) or self._connecting.locked()
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         config = self.login.config
@@ -64,11 +67,15 @@ class Host:
 
         async def work(connection: SSHClientConnection) -> Ran:
             done = await connection.run("/bin/sh", input=whole, encoding=None)
-            status = -1 if done.exit_status is None else done.exit_status
+            if done.exit_status is None:  # what it has printed may be a part of what it would have
+                raise SlurmUnavailableError(
+                    f"The connection to {self.login.config.host} was lost while a program ran there.",
+                    host=self.login.config.host,
+                )
             out, err = done.stdout or b"", done.stderr or b""
             assert isinstance(out, bytes)  # no encoding was asked for
             assert isinstance(err, bytes)
-            return Ran(out, err.decode(errors="replace"), status)
+            return Ran(out, err.decode(errors="replace"), done.exit_status)
 
         return await self._use(work, seconds)
 
@@ -91,59 +98,76 @@ class Host:
 
         with self._translated():
             async with self._channels:
-                connection = await self._connected()
-                with self._in_use():
+                for pause in _PAUSES:
+                    connection = await self._connected()
                     try:
-                        return await asyncio.wait_for(work(connection), seconds)
+                        return await self._on(connection, work, seconds)
                     except asyncssh.ChannelOpenError:
-                        # The connection was lost while nobody looked, or will take no more: nothing has been done.
-                        self._drop(connection)
-                        connection = await self._connected()
-                        return await asyncio.wait_for(work(connection), seconds)
-                    except TimeoutError:
-                        self._drop(connection)  # it may be dead without anybody having said so
-                        raise
+                        # Nothing has been done: the connection was lost while nobody looked, or is full.
+                        if not connection.is_closed():
+                            await asyncio.sleep(pause)
+                self._retire(connection)
+                return await self._on(await self._connect(), work, seconds)
 
-    @contextlib.contextmanager
-    def _in_use(self) -> Any:
-        self._users += 1
+    async def _on(
+        self,
+        connection: SSHClientConnection,
+        work: Callable[[SSHClientConnection], Awaitable[T]],
+        seconds: float | None,
+    ) -> T:
+        """What `work` gives, which uses a connection."""
+        self._users[connection] += 1
         if self._idle is not None:
             self._idle.cancel()
         try:
-            yield
+            return await asyncio.wait_for(work(connection), seconds)
+        except TimeoutError:
+            self._retire(connection)  # it may be dead without anybody having said so
+            raise
         finally:
-            self._users -= 1
+            self._users[connection] -= 1
+            if not self._users[connection]:
+                del self._users[connection]
+                if connection is not self._connection:
+                    connection.abort()
             if not self._users:
                 self._idle = asyncio.get_running_loop().call_later(_IDLE, self.close)
 
     async def _connected(self) -> SSHClientConnection:
-        import asyncssh
-
+        """The connection that all share."""
         async with self._connecting:
             if self._connection is None or self._connection.is_closed():
-                # What it reads from files, and ciphers, takes a while, but nobody else's loop waits for it.
-                self._connection = await asyncssh.connect(
-                    self.login.config.host,
-                    connect_timeout=_CONNECT,
-                    login_timeout=_CONNECT,
-                    keepalive_interval=15,
-                    keepalive_count_max=3,
-                    **self.login.options(),
-                )
+                self._connection = await self._connect()
             return self._connection
 
-    def _drop(self, connection: SSHClientConnection) -> None:
-        connection.abort()
+    async def _connect(self) -> SSHClientConnection:
+        import asyncssh
+
+        # What it reads from files, and ciphers, takes a while, but nobody else's loop waits for it.
+        return await asyncssh.connect(
+            self.login.config.host,
+            connect_timeout=_CONNECT,
+            login_timeout=_CONNECT,
+            keepalive_interval=15,
+            keepalive_count_max=3,
+            **self.login.options(),
+        )
+
+    def _retire(self, connection: SSHClientConnection) -> None:
+        """Give a connection to nobody any more. Whoever uses it goes on; the last one closes it."""
         if self._connection is connection:
             self._connection = None
+        if connection not in self._users:
+            connection.abort()
 
     def close(self) -> None:
-        """Close the connection; the next program makes another."""
+        """Close the connections; the next program makes another."""
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        if self._connection is not None:
-            self._drop(self._connection)
+        for connection in {*self._users, *([self._connection] if self._connection is not None else ())}:
+            connection.abort()
+        self._connection = None
 
 
 class Hosts:

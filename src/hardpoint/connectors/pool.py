@@ -24,7 +24,6 @@ from hardpoint.errors import HardpointError, TransientError
 __all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "done_within", "guard_loop"]
 
 _IDLE = 30.0
-"""Seconds after which a thread that has nothing to do ends."""
 
 
 class CallTimeoutError(TransientError, TimeoutError):
@@ -58,10 +57,11 @@ class Threads:
     Args:
         name: What the threads are called.
         limit: How many there are at most.
+        idle: Seconds after which one that has nothing to do ends.
     """
 
-    def __init__(self, name: str, limit: int) -> None:
-        self.name, self.limit = name, limit
+    def __init__(self, name: str, limit: int, idle: float = _IDLE) -> None:
+        self.name, self.limit, self.idle = name, limit, idle
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lock = Lock()
         self._threads = 0
@@ -111,10 +111,10 @@ class Threads:
     def _serve(self) -> None:
         while True:
             try:
-                work = self._queue.get(timeout=_IDLE)
+                work = self._queue.get(timeout=self.idle)
             except Empty:
                 with self._lock:
-                    if self._queue.empty():  # nothing came between the time-out and the lock
+                    if self._asked < self._threads:  # what was asked for may be on its way into the queue
                         self._threads -= 1
                         return
                 continue

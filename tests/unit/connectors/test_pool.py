@@ -6,13 +6,14 @@ import asyncio
 import threading
 import time
 from contextvars import ContextVar
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from hardpoint.connectors import Resource, SyncConnectorBase
 from hardpoint.connectors.phases import Phase
-from hardpoint.connectors.pool import BlockedLoopError, CallTimeoutError, call, guard_loop
+from hardpoint.connectors.pool import BlockedLoopError, CallTimeoutError, Threads, call, guard_loop
 
 variable: ContextVar[str] = ContextVar("variable", default="unset")
 
@@ -129,3 +130,17 @@ async def test_the_guard_finds_a_method_that_blocks_the_loop(connector: Calls) -
             await call(connector, "blocks", 0.15)
     assert "with def" in str(caught.value)
     await call(connector, "blocks", 0.15)
+
+
+async def test_what_is_asked_while_the_last_thread_leaves_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(SimpleQueue[Any]):
+        """What is put into it is there only when whoever waited for it has given up."""
+
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            time.sleep(0.1)
+            super().put(item)
+
+    monkeypatch.setattr("hardpoint.connectors.pool.SimpleQueue", Late)
+    threads = Threads("hasty", 1, idle=0.05)
+    for number in range(3):
+        assert await asyncio.wait_for(threads.run(lambda n=number: n), 20) == number

@@ -102,14 +102,20 @@ exit "$status"
         (self.folder / "ends" / job).write_text("0\n" if ok else "3\n")
 
     def say(self, job: str, raw_state: str) -> None:
+        if (self.folder / "ends" / job).exists():  # a state of one that has ended is true of it only then
+            self._until_ended(job)
         (self.folder / "says" / job).write_text(raw_state)
 
     def forget(self, job: str) -> None:
         self._slurm.run("scancel", job)
-        deadline = time.monotonic() + 10
-        while self.alive(job) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self._until_ended(job)
         (self.folder / "forgotten" / job).touch()
+
+    def _until_ended(self, job: str) -> None:
+        deadline = time.monotonic() + 60
+        while self._queue().get(job) in {*_ALIVE, "COMPLETING"}:
+            assert time.monotonic() < deadline, f"The job {job} does not end."
+            time.sleep(0.05)
 
     def alive(self, job: str) -> bool:
         return self._queue().get(job) in _ALIVE

@@ -21,7 +21,7 @@ from hardpoint.integrations.slurm.problems import LOCKED, MISSING, SlurmUnavaila
 from hardpoint.integrations.slurm.ssh import Host, Hosts
 from hardpoint.integrations.slurm.states import standing
 
-__all__ = ["Cluster", "Missing", "Part", "links", "summary"]
+__all__ = ["Cluster", "Missing", "Part", "checked_id", "links", "summary"]
 
 _SUBMIT = 120.0
 """Seconds that sbatch may take; a controller that is busy keeps it waiting."""
@@ -120,16 +120,20 @@ class Cluster:
                 jobs[job_id] = replace(told[job_id], states=jobs[job_id].states)
         return jobs
 
-    def report(self, job: Job) -> str:
-        """What there is to say of a job that has ended: how, and the end of what it wrote."""
-        parts = [summary(job)]
-        paths = [path for path in dict.fromkeys((job.out, job.err)) if path and path != "/dev/null"]
-        if paths:
+    def reports(self, jobs: Sequence[Job]) -> list[str]:
+        """What there is to say of jobs that have ended: how, and the ends of what they wrote, in one question for all."""
+        paths = [[path for path in dict.fromkeys((job.out, job.err)) if path and path != "/dev/null"] for job in jobs]
+        wanted = [(path, _TAIL // len(own)) for own in paths for path in own]
+        ends: dict[str, str] = {}
+        if wanted:
             mark = f"HARDPOINT_{secrets.token_hex(16)}"
-            ran = self.hosts.run(self.login, commands.tails(paths, _TAIL // len(paths), mark))
-            for path, tail in zip(paths, commands.parse_tails(ran.out, mark), strict=False):
-                parts.append(f"The end of {path}:\n{tail}" if tail else f"{path} is empty.")
-        return "\n".join(parts)
+            ran = self.hosts.run(self.login, commands.tails(wanted, mark))
+            ends = dict(zip((path for path, _ in wanted), commands.parse_tails(ran.out, mark), strict=False))
+        said = {path: f"The end of {path}:\n{tail}" if tail else f"{path} is empty." for path, tail in ends.items()}
+        return [
+            "\n".join([summary(job), *(said[path] for path in own if path in said)])
+            for job, own in zip(jobs, paths, strict=True)
+        ]
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 

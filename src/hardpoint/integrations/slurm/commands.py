@@ -173,9 +173,9 @@ def details(ids: Iterable[str]) -> str:
     return "\n".join(f"scontrol --oneliner show job {id}" for id in ids) + "\nreturn 0"
 
 
-def tails(paths: Sequence[str], size: int, mark: str) -> str:
-    """The ends of some files, each after a line that is the mark."""
-    return "\n".join(f"echo {mark}; tail -c {size} -- {shlex.quote(path)} 2>&1" for path in paths) + "\nreturn 0"
+def tails(wanted: Iterable[tuple[str, int]], mark: str) -> str:
+    """The ends of some files, of as many bytes, each after a line that is the mark."""
+    return "\n".join(f"echo {mark}; tail -c {size} -- {shlex.quote(path)} 2>&1" for path, size in wanted) + "\nreturn 0"
 
 
 def cancel(id: str) -> str:

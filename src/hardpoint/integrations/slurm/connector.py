@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +24,7 @@ from hardpoint.connectors.resource import Resource
 from hardpoint.errors import HardpointError, TransientError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate, native
 from hardpoint.integrations.slurm import results, scripts
-from hardpoint.integrations.slurm.cluster import Cluster, Missing, Part, links, summary
+from hardpoint.integrations.slurm.cluster import Cluster, Missing, Part, checked_id, links, summary
 from hardpoint.integrations.slurm.commands import Job, Submission, check_options, job_name
 from hardpoint.integrations.slurm.login import Login, SSHConfig
 from hardpoint.integrations.slurm.meta import SlurmJobMetadata, SlurmScriptMetadata, comment_of, facts_in
@@ -33,7 +36,11 @@ __all__ = ["SlurmFunctionConnector", "SlurmScriptConnector"]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+_THREADS = 16
+
 M = TypeVar("M", SlurmJobMetadata, SlurmScriptMetadata)
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class _SlurmConnector(AsyncConnectorBase[M]):
@@ -68,26 +75,46 @@ class _SlurmConnector(AsyncConnectorBase[M]):
         return answer
 
     def get_many(self, metas: Sequence[M], **kwargs: Any) -> list[Resource]:
-        """How jobs stand: one question for all of them, and a second one if some have left the queue."""
+        """How jobs stand: of each cluster one question for all of them, and a second one if some have left the queue."""
         answers = self._look(metas)
         return [_instead_of(answer) if isinstance(answer, HardpointError) else answer for answer in answers]
 
     def _look(self, metas: Sequence[M]) -> list[Resource | HardpointError]:
-        clusters = [self._cluster(meta.ssh_config) for meta in metas]
-        jobs: dict[Login, dict[str, Job]] = {}
-        for cluster in clusters:
-            if cluster.login not in jobs:
-                ids = [m.job_id for m, c in zip(metas, clusters, strict=True) if c.login == cluster.login]
-                jobs[cluster.login] = cluster.jobs(ids)
-        answers: list[Resource | HardpointError] = []
-        for meta, cluster in zip(metas, clusters, strict=True):
+        """What is known of each job. What is wrong with one, or with its cluster, is an answer about that one alone."""
+        until = time.monotonic() + results.PATIENCE
+        answers: dict[int, Resource | HardpointError] = {}
+        by_login: dict[Login, list[int]] = {}
+        for number, meta in enumerate(metas):
             try:
-                answers.append(self._answer(cluster, meta, jobs[cluster.login].get(meta.job_id)))
-            except HardpointError as error:  # it is this job's alone
-                answers.append(error)
-        return answers
+                checked_id(meta.job_id)
+                by_login.setdefault(self._cluster(meta.ssh_config).login, []).append(number)
+            except HardpointError as error:
+                answers[number] = error
 
-    def _answer(self, cluster: Cluster, meta: M, job: Job | None) -> Resource:
+        def look(login: Login) -> list[Resource | HardpointError]:
+            return self._look_at(Cluster(self._hosts, login), [metas[number] for number in by_login[login]], until)
+
+        for numbers, found in zip(by_login.values(), _at_once(look, list(by_login)), strict=True):
+            answers.update(zip(numbers, found, strict=True))
+        return [answers[number] for number in range(len(metas))]
+
+    def _look_at(self, cluster: Cluster, metas: Sequence[M], until: float) -> list[Resource | HardpointError]:
+        try:
+            jobs = cluster.jobs([meta.job_id for meta in metas])
+            ended = [id for id, job in jobs.items() if standing(job.states)[0].is_terminal]
+            reports = dict(zip(ended, cluster.reports([jobs[id] for id in ended]), strict=True))
+        except HardpointError as error:
+            return [error] * len(metas)
+
+        def answer(meta: M) -> Resource | HardpointError:
+            try:
+                return self._answer(cluster, meta, jobs.get(meta.job_id), reports.get(meta.job_id, ""), until)
+            except HardpointError as error:
+                return error
+
+        return _at_once(answer, metas)
+
+    def _answer(self, cluster: Cluster, meta: M, job: Job | None, report: str, until: float) -> Resource:
         config = cluster.login.config
         if job is None:
             raise self._missing.error(config.endpoint, meta.job_id)
@@ -95,12 +122,12 @@ class _SlurmConnector(AsyncConnectorBase[M]):
         phase, said = standing(job.states)
         resource = Resource(phase, message=said or summary(job), log_links=links(config, meta.job_id, job))
         if phase.is_terminal:
-            resource.message = cluster.report(job)
-            return self._finished(cluster, meta, resource)
+            resource.message = report
+            return self._finished(cluster, meta, resource, until)
         return resource
 
-    def _finished(self, cluster: Cluster, meta: M, resource: Resource) -> Resource:
-        """How a job stands that has ended, with what it has left."""
+    def _finished(self, cluster: Cluster, meta: M, resource: Resource, until: float) -> Resource:
+        """How a job stands that has ended, with what it has left; it is waited for until then."""
         raise NotImplementedError
 
     def delete(self, resource_meta: M, **kwargs: Any) -> None:
@@ -138,6 +165,15 @@ def _logs(parts: Iterator[Part], position: int, lines: int, has_ended: bool) -> 
     if kept:
         yield GetTaskLogsResponse(body=GetTaskLogsResponseBody(results=kept))
     yield GetTaskLogsResponse(header=GetTaskLogsResponseHeader(token="" if has_ended else str(position)))
+
+
+def _at_once(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    """What the work gives for each item, several at a time."""
+    if len(items) <= 1:
+        return [work(item) for item in items]
+    contexts = [copy_context() for _ in items]
+    with ThreadPoolExecutor(min(len(items), _THREADS), thread_name_prefix="hardpoint-slurm") as threads:
+        return list(threads.map(lambda context, item: context.run(work, item), contexts, items))
 
 
 def _instead_of(error: HardpointError) -> Resource:
@@ -190,7 +226,7 @@ class SlurmFunctionConnector(_SlurmConnector[SlurmJobMetadata]):
         found = self._cluster(_ssh(custom)).find(job_name(custom.get("sbatch_config"), idempotency_key))
         return replace(_function_meta(task_template, custom, ""), job_id=found[0]) if found else None
 
-    def _finished(self, cluster: Cluster, meta: SlurmJobMetadata, resource: Resource) -> Resource:
+    def _finished(self, cluster: Cluster, meta: SlurmJobMetadata, resource: Resource, until: float) -> Resource:
         # Jobs of the reference's connector do not tell where they write.
         return results.of_function(resource, meta) if meta.output_prefix else resource
 
@@ -252,11 +288,12 @@ class SlurmScriptConnector(_SlurmConnector[SlurmScriptMetadata]):
         facts = {**facts_in(found[1]), "job_id": found[0], "ssh_config": cluster.login.config.to_dict()}
         return SlurmScriptMetadata.decode(json.dumps(facts).encode())
 
-    def _finished(self, cluster: Cluster, meta: SlurmScriptMetadata, resource: Resource) -> Resource:
+    def _finished(self, cluster: Cluster, meta: SlurmScriptMetadata, resource: Resource, until: float) -> Resource:
         if resource.phase is Phase.SUCCEEDED and meta.outputs:
             place = f"{meta.endpoint}/{meta.job_id}"
             try:
-                copied = self._copies.result(place, lambda: results.fetch(cluster, meta), results.PATIENCE)
+                patience = max(0.0, until - time.monotonic())
+                copied = self._copies.result(place, lambda: results.fetch(cluster, meta), patience)
             except UserError as error:
                 return replace(resource, phase=Phase.FAILED, message=f"{error}\n{resource.message}")
             if copied is None:

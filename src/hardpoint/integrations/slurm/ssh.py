@@ -35,7 +35,7 @@ class Host:
 
     def __init__(self, login: Login) -> None:
         self.login = login
-        self._connecting = asyncio.Lock()
+        self._attempt: asyncio.Task[SSHClientConnection] | None = None
         self._channels = asyncio.Semaphore(_CHANNELS)
         self._connection: SSHClientConnection | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -44,7 +44,7 @@ class Host:
     @property
     def is_wanted(self) -> bool:
         """Whether it has a connection, or somebody waits for one."""
-        return self._connection is not None or bool(self._users) or self._connecting.locked()
+        return self._connection is not None or bool(self._users) or self._attempt is not None
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         config = self.login.config
@@ -97,6 +97,9 @@ class Host:
         import asyncssh
 
         with self._translated():
+            await (
+                self._connected()
+            )  # before it waits for its turn: whom a dead host keeps waiting need not wait in a row
             async with self._channels:
                 for pause in _PAUSES:
                     connection = await self._connected()
@@ -134,11 +137,18 @@ class Host:
                 self._idle = asyncio.get_running_loop().call_later(_IDLE, self.close)
 
     async def _connected(self) -> SSHClientConnection:
-        """The connection that all share."""
-        async with self._connecting:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connect()
+        """The connection that all share; those who wait for it share the attempt as well, and its failure."""
+        if self._connection is not None and not self._connection.is_closed():
             return self._connection
+        if self._attempt is None:
+            self._attempt = asyncio.get_running_loop().create_task(self._connect())
+            self._attempt.add_done_callback(self._keep)
+        return await asyncio.shield(self._attempt)
+
+    def _keep(self, attempt: asyncio.Task[SSHClientConnection]) -> None:
+        self._attempt = None
+        if not attempt.cancelled() and attempt.exception() is None:
+            self._connection = attempt.result()
 
     async def _connect(self) -> SSHClientConnection:
         import asyncssh

@@ -25,6 +25,7 @@ class SSHD:
         client_key: File with the private key that it knows.
         known_hosts: File with its own key, as a client wants to have it.
         log: What it says.
+        home: The home of who logs in.
     """
 
     port: int
@@ -32,6 +33,13 @@ class SSHD:
     client_key: str
     known_hosts: str
     log: str
+    home: str
+
+    def ssh(self, *command: str) -> list[str]:
+        """The command that runs another one there."""
+        options = [f"UserKnownHostsFile={self.known_hosts}", "BatchMode=yes"]
+        flags = ["-F", "none", "-p", str(self.port), "-i", self.client_key, *(f"-o{option}" for option in options)]
+        return ["ssh", *flags, f"{self.user}@127.0.0.1", *command]
 
 
 def _key(path: Path) -> Path:
@@ -74,6 +82,7 @@ SetEnv {" ".join(f'"{name}={value}"' for name, value in variables.items())}
         "client_key": str(client_key),
         "known_hosts": str(known_hosts),
         "log": str(log),
+        "home": str(home),
     }
     command = f"exec {shlex.join([server, '-D', '-e', '-f', str(config)])} 2> {shlex.quote(str(log))}"
     return Started(["sh", "-c", command], dict(facts), ready=lambda: listens(port))
@@ -82,4 +91,5 @@ SetEnv {" ".join(f'"{name}={value}"' for name, value in variables.items())}
 def ssh_server(pool: Pool, name: str, environment: Mapping[str, str], settings: Sequence[str] = ()) -> SSHD:
     """The server `name`, which gives these variables to each login; `settings` are further lines of its configuration."""
     facts = pool.get(name, partial(_start, environment=environment, settings=settings))
-    return SSHD(int(str(facts["port"])), *(str(facts[key]) for key in ("user", "client_key", "known_hosts", "log")))
+    names = ("user", "client_key", "known_hosts", "log", "home")
+    return SSHD(int(str(facts["port"])), *(str(facts[name]) for name in names))

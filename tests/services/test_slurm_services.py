@@ -9,9 +9,7 @@ from tests.services.slurm import Clusters
 
 def test_a_job_by_way_of_ssh(slurm: Clusters) -> None:
     login = slurm.login("main", {"SLURM_CONF": slurm.main.conf})
-    command = ["ssh", "-F", "none", "-p", str(login.port), "-i", login.client_key]
-    options = ["-o", f"UserKnownHostsFile={login.known_hosts}", "-o", "BatchMode=yes", f"{login.user}@127.0.0.1"]
     submit = "sbatch --parsable --wait --output=/dev/null --wrap true"
-    job = subprocess.run([*command, *options, submit], check=True, capture_output=True, text=True, timeout=60).stdout
+    job = subprocess.run(login.ssh(submit), check=True, capture_output=True, text=True, timeout=60).stdout
     assert "JobState=COMPLETED" in slurm.main.run("scontrol", "show", "job", job.strip())
     assert slurm.hasty.run("squeue", "--noheader") == ""

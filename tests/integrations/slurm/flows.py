@@ -19,7 +19,6 @@ CONFIG = SlurmFunctionConfig(SSH, {}, "#!/bin/sh\necho before\n{task.fn}\nstatus
 OPTIONS: dict[str, Any] = {
     "task_config": CONFIG,
     "environment": {**python_environment(), "GREETING": 'it\'s $HOME; "so"'},
-    "container_image": "none",
 }
 
 

@@ -17,6 +17,7 @@ from hardpoint.integrations.slurm.values import is_number, text_of
 from hardpoint.types import TypeEngine
 from hardpoint.types.directory import FlyteDirectory
 from hardpoint.types.file import FlyteFile
+from tests.services.sshd import SSHD
 
 Text = FlyteFile["txt"]
 
@@ -67,6 +68,16 @@ echo {inputs.local} > place
     jobs = Path(str((config.sbatch_config or {})["chdir"]))
     assert (jobs / "place").read_text().startswith(str(tmp_path / "work" / "hp-"))
     assert list((tmp_path / "work").iterdir()) == [], "What a job was given is removed at its end."
+
+
+def test_a_location_may_be_relative_to_the_home(ssh_config: dict[str, Any], login: SSHD) -> None:
+    task = SlurmShellTask(
+        "files.relative",
+        SlurmConfig(ssh_config, {"output": "/dev/null"}),
+        "#!/bin/sh\npwd > place.txt\n",
+        output_locs=[OutputLocation("o", FlyteFile, "place.txt")],
+    )
+    assert Path(task()).read_text() == f"{login.home}\n"
 
 
 def test_an_output_that_is_missing(config: SlurmConfig) -> None:

@@ -19,12 +19,20 @@ from hardpoint.connectors.phases import JobGoneError
 from hardpoint.connectors.resource import MetaError
 from hardpoint.errors import TransientError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
-from hardpoint.integrations.slurm import SlurmConfig, SlurmScriptConfig, SlurmScriptConnector, SlurmShellTask, SlurmTask
+from hardpoint.integrations.slurm import (
+    OutputLocation,
+    SlurmConfig,
+    SlurmScriptConfig,
+    SlurmScriptConnector,
+    SlurmShellTask,
+    SlurmTask,
+)
 from hardpoint.integrations.slurm.login import SLURM_PRIVATE_KEY
 from hardpoint.integrations.slurm.meta import SlurmJobMetadata, SlurmScriptMetadata
 from hardpoint.integrations.slurm.problems import SlurmError
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.serialization import SerializationSettings
+from hardpoint.types.file import FlyteFile
 from tests.integrations.slurm.surroundings import ssh_config_of
 from tests.services.slurm import Clusters, Slurm
 
@@ -361,6 +369,38 @@ def test_much_output_comes_in_parts(desk: Desk) -> None:
     assert len(parts) > 1
     assert lines == [*map(str, range(1, 30001)), "\N{REPLACEMENT CHARACTER}"]
     assert last.HasField("header")
+
+
+def test_what_a_login_shell_says_is_no_part_of_an_answer(
+    slurm: Clusters, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = slurm.login("talkative", {"SLURM_CONF": slurm.main.conf})
+    (Path(login.home) / ".bashrc").write_text("printf 'Welcome!\\n1|RUNNING|None\\n7\\n'\n")
+    monkeypatch.setenv(f"_FSEC_{SLURM_PRIVATE_KEY}", Path(login.client_key).read_text())
+    talkative = Desk(slurm.main, ssh_config_of(login), tmp_path)
+    try:
+        ran = subprocess.run(login.ssh("true"), capture_output=True, text=True, check=True, timeout=30)
+        assert ran.stdout == "Welcome!\n1|RUNNING|None\n7\n"
+        key = f"hp-{uuid4().hex}"
+        find = SlurmShellTask("jobs.find", SlurmConfig(talkative.ssh_config), "#!/bin/sh\ntrue")
+        assert talkative.connector.find(key, template(find)) is None
+        meta = talkative.submit("pwd", key)
+        assert talkative.connector.find(key, template(find)) == meta
+        resource = talkative.ended(meta)
+        assert resource.phase is Phase.SUCCEEDED
+        assert resource.message is not None
+        assert resource.message.endswith(f"\nThe end of {tmp_path}/slurm-{meta.job_id}.out:\n{tmp_path}")
+        lines = [line for part in talkative.connector.get_logs(meta) for line in part.body.results]
+        assert lines == [str(tmp_path)]
+        relative = SlurmShellTask(
+            "jobs.relative",
+            SlurmConfig(talkative.ssh_config),
+            "#!/bin/sh\ntrue",
+            output_locs=[OutputLocation("o", FlyteFile, "o.txt")],
+        )
+        assert talkative.create(relative).outputs == {"o": f"{login.home}/o.txt"}
+    finally:
+        talkative.connector.close()
 
 
 # -- metadata ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from hardpoint.integrations.slurm import commands
 from hardpoint.integrations.slurm.commands import Job, Submission
 from hardpoint.integrations.slurm.login import Login, SSHConfig
 from hardpoint.integrations.slurm.problems import LOCKED, MISSING, SlurmUnavailableError, refused
-from hardpoint.integrations.slurm.ssh import Host, Hosts
+from hardpoint.integrations.slurm.ssh import Hosts, new_mark
 from hardpoint.integrations.slurm.states import standing
 
 __all__ = ["Cluster", "Missing", "Part", "checked_id", "links", "summary"]
@@ -91,12 +90,11 @@ class Cluster:
         raise SlurmUnavailableError(f"Slurm's accounting at {self._host} cannot be asked: {ran.said}")
 
     def home(self) -> str:
-        """The user's home."""
-
-        async def ask(host: Host) -> str:
-            return str(await host.move(lambda client: client.realpath("."), _SUBMIT))
-
-        return self.hosts.call(self.login, ask)
+        """The user's home, in which jobs are submitted."""
+        ran = self.hosts.run(self.login, commands.home())
+        if ran.status or not ran.out.startswith("/"):
+            raise refused(ran, "say where the user's home is", self._host)
+        return ran.out.removesuffix("\n")
 
     # -- states --------------------------------------------------------------------------------------------------------
 
@@ -126,7 +124,7 @@ class Cluster:
         wanted = [(path, _TAIL // len(own)) for own in paths for path in own]
         ends: dict[str, str] = {}
         if wanted:
-            mark = f"HARDPOINT_{secrets.token_hex(16)}"
+            mark = new_mark()
             ran = self.hosts.run(self.login, commands.tails(wanted, mark))
             ends = dict(zip((path for path, _ in wanted), commands.parse_tails(ran.out, mark), strict=False))
         said = {path: f"The end of {path}:\n{tail}" if tail else f"{path} is empty." for path, tail in ends.items()}
@@ -152,9 +150,9 @@ class Cluster:
         if job is None or job.out in ("", "/dev/null"):
             return
         while True:
-            ran = self.hosts.run(self.login, commands.read(job.out, at, _CHUNK))
+            raw = self.hosts.run(self.login, commands.read(job.out, at, _CHUNK)).raw
             # A line that is not finished waits, unless it is longer than all that is read at once.
-            whole = ran.raw[: ran.raw.rfind(b"\n") + 1] or (ran.raw if len(ran.raw) == _CHUNK else b"")
+            whole = raw[: raw.rfind(b"\n") + 1] or (raw if len(raw) == _CHUNK else b"")
             if not whole:
                 return
             at += len(whole)

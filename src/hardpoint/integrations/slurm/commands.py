@@ -6,7 +6,6 @@ https://slurm.schedmd.com/man_index.html
 from __future__ import annotations
 
 import re
-import secrets
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 
 from hardpoint.errors import FlyteValidationException
 from hardpoint.integrations.slurm.problems import LOCKED
+from hardpoint.integrations.slurm.ssh import new_mark
 
 __all__ = [
     "Job",
@@ -23,6 +23,7 @@ __all__ = [
     "cancel",
     "check_options",
     "details",
+    "home",
     "job_name",
     "parse_accounting",
     "parse_details",
@@ -46,6 +47,8 @@ _REFUSED = {
 }
 _ID = re.compile(r"\d+")
 _LONGEST_NAME = 40
+_GO_HOME = "cd 2>/dev/null"
+"""A job runs where it was submitted, unless it is told otherwise; what the login shell reads may have gone elsewhere."""
 _USER = '--user="$(id -un)"'
 _SINCE = "now-7days"
 """How far back a job's name is looked for in accounting: longer than a service is out of order."""
@@ -102,7 +105,7 @@ class Submission:
     path: str = ""
     arguments: Sequence[str] = ()
     comment: str = ""
-    _mark: str = field(default_factory=lambda: f"HARDPOINT_{secrets.token_hex(16)}")
+    _mark: str = field(default_factory=new_mark)
 
     def program(self) -> str:
         """A program that prints the id of the job of this name, which it submits unless there is one.
@@ -119,6 +122,7 @@ class Submission:
             # A here-document and a pipe: sshd's own stdin is a socket, which cannot be opened by its name.
             submit = f"cat <<'{self._mark}' | {submit}\n{self.script.rstrip(chr(10))}\n{self._mark}"
         return f"""
+{_GO_HOME}
 lock={lock}
 turn=0
 while command -v flock && [ "$turn" -lt 100 ]; do
@@ -138,6 +142,11 @@ fi
 status=$?
 rmdir "$lock" 2>/dev/null
 return $status"""
+
+
+def home() -> str:
+    """The folder in which jobs are submitted."""
+    return f"{_GO_HOME}\npwd"
 
 
 def queue_by_name(name: str, form: str) -> str:

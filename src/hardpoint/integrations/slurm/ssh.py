@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,7 +17,7 @@ from hardpoint.integrations.slurm.problems import Ran, SlurmUnavailableError, tr
 if TYPE_CHECKING:
     from asyncssh import SFTPClient, SSHClientConnection
 
-__all__ = ["Host", "Hosts"]
+__all__ = ["Host", "Hosts", "new_mark"]
 
 T = TypeVar("T")
 
@@ -28,6 +29,11 @@ _CHANNELS = 8
 """Programs at once; sshd allows 10 for each connection. https://man.openbsd.org/sshd_config#MaxSessions"""
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before each further question to a server that takes no more programs: those that have ended count for a moment yet."""
+
+
+def new_mark() -> str:
+    """A line that nobody else has."""
+    return f"HARDPOINT_{secrets.token_hex(16)}"
 
 
 class Host:
@@ -63,7 +69,8 @@ class Host:
         Raises:
             HardpointError: the host cannot be reached, or refuses.
         """
-        whole = f"hardpoint() {{\n{program}\n}}\nhardpoint </dev/null\n".encode()
+        mark = new_mark()  # after what the login shell says by itself
+        whole = f"hardpoint() {{\necho {mark}\n{program}\n}}\nhardpoint </dev/null\n".encode()
 
         async def work(connection: SSHClientConnection) -> Ran:
             done = await connection.run("/bin/sh", input=whole, encoding=None)
@@ -75,7 +82,7 @@ class Host:
             out, err = done.stdout or b"", done.stderr or b""
             assert isinstance(out, bytes)  # no encoding was asked for
             assert isinstance(err, bytes)
-            return Ran(out, err.decode(errors="replace"), done.exit_status)
+            return Ran(out.partition(f"{mark}\n".encode())[2], err.decode(errors="replace"), done.exit_status)
 
         return await self._use(work, seconds)
 

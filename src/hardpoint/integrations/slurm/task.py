@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+_NO_IMAGE = "none"
+"""A template's container without an image is refused by control planes."""
+
+
 def _checked(ssh_config: Mapping[str, Any], sbatch_config: Mapping[str, Any] | None) -> dict[str, Any]:
     SSHConfig.from_dict(ssh_config)
     check_options(sbatch_config)
@@ -75,7 +79,7 @@ class SlurmFunctionTask(AsyncConnectorExecutorMixin, PythonFunctionTask[SlurmFun
     Args:
         task_config: How it runs.
         task_function: The function.
-        container_image: Kept for the template; a node runs the Python environment that the script sets up.
+        container_image: Kept for the template, which may do without; a node runs the Python environment that the script sets up.
         kwargs: As for `PythonFunctionTask`.
     """
 
@@ -95,6 +99,12 @@ class SlurmFunctionTask(AsyncConnectorExecutorMixin, PythonFunctionTask[SlurmFun
             "sbatch_config": config.sbatch_config,
             "script": config.script,
         }
+
+    def get_image(self, settings: SerializationSettings) -> str:
+        """The image of the template. Nothing runs it, so there need not be one."""
+        if self.container_image is None and settings.image_config.default_image is None:
+            return _NO_IMAGE
+        return super().get_image(settings)
 
     def execute(self, **kwargs: Any) -> Any:
         """Run the job, in a local run; call the function, on the node."""

@@ -1,4 +1,4 @@
-"""BigQuery's connector passes the suite for connectors, and its handlers that for dataframes."""
+"""BigQuery's connector passes the suite for connectors."""
 
 from __future__ import annotations
 

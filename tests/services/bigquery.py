@@ -20,10 +20,11 @@ from typing import Any
 
 import pyarrow as pa
 from aiohttp import web
+from sqlglot import exp
 
 from hardpoint.testing.shims import CANARY
 from tests.services.bigquery_checks import FIELDS, check_fields, check_job_id, check_labels, check_parameter
-from tests.services.bigquery_sql import Failure, Outcome, Warehouse, rows_of, type_name, value_of
+from tests.services.bigquery_sql import Failure, Outcome, Warehouse, rows_of, type_name, value_of, value_set
 
 PROJECT = "acme"
 _API = "/bigquery/v2/projects/{project}"
@@ -74,6 +75,11 @@ class Job:
     is_cancelled: bool = False
     verdict: dict[str, str] | None = None
     created: float = field(default_factory=time.time)
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether it is the part of a script that works out a value."""
+        return bool(self.statistics.get("scriptStatistics", {}).get("evaluationKind") == "EXPRESSION")
 
     @property
     def kind(self) -> str:
@@ -132,17 +138,19 @@ class BigQuery:
         canary: The id of the service account's key.
         holds: Whether queries wait for `end` before they are executed.
         refuses: Whether no token is taken.
+        asks_nobody: Whether no token is needed, as with most emulators.
         requests: All that was sent.
         warehouse: The data.
     """
 
     def __init__(self) -> None:
         self.canary = CANARY
-        self.holds = self.refuses = False
+        self.holds = self.refuses = self.asks_nobody = False
         self.requests: list[Asked] = []
         self.warehouse = Warehouse()
         self._jobs: dict[str, Job] = {}
         self._order: list[str] = []
+        self._all: list[Job] = []
         self._uploads: dict[str, tuple[str, dict[str, Any]]] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -206,7 +214,9 @@ class BigQuery:
         return [asked for asked in self.requests if asked.method == method and re.search(path, asked.path)]
 
     def close(self) -> None:
-        for job in list(self._jobs.values()):
+        with self._lock:
+            running = [job for job in self._all if not job.done.is_set()]
+        for job in running:
             self._cancel(job)
         for thread in self._threads:
             thread.join()
@@ -263,7 +273,7 @@ class BigQuery:
                 Asked(request.method, path, dict(request.query), body, request.headers.get("User-Agent", ""))
             )
         try:
-            if path != "/token":
+            if not self.asks_nobody:
                 token = request.headers.get("Authorization", "").removeprefix("Bearer ")
                 if not self._takes(token):
                     return _refused(
@@ -303,6 +313,8 @@ class BigQuery:
         check_fields("configuration", configuration, "job.configuration")
         reference = body.get("jobReference", {})
         check_fields("jobReference", reference, "job.job_reference")
+        if reference.get("projectId", project) != project:
+            raise Failure("invalid", f"Value {reference['projectId']} of projectId is not the project {project}.")
         check_labels(configuration.get("labels", {}))
         dry = bool(configuration.get("dryRun"))
         id = str(reference.get("jobId") or f"job_{uuid.uuid4().hex}")
@@ -324,8 +336,10 @@ class BigQuery:
                 raise Failure("duplicate", f"Already Exists: Job {project}:{self._place(id)}.{id}")
             self._jobs[id] = job
             self._order.append(id)
+            self._all.append(job)
         work = threading.Thread(target=self._work, args=(job, data), daemon=True)
-        self._threads.append(work)
+        with self._lock:
+            self._threads.append(work)
         work.start()
         return job
 
@@ -335,6 +349,8 @@ class BigQuery:
     def _checked_query(self, project: str, query: dict[str, Any]) -> str | None:
         """Check what needs no execution; where the datasets are that it names."""
         check_fields("query", query, "job.configuration.query")
+        if query.get("useLegacySql", True):  # which is what the API takes for granted
+            raise Failure("invalid", "The stand-in executes GoogleSQL, not legacy SQL")
         if query.get("queryParameters") and query.get("parameterMode") != "NAMED":
             raise Failure("invalid", "The stand-in takes parameterMode NAMED")
         for parameter in query.get("queryParameters", ()):
@@ -362,8 +378,6 @@ class BigQuery:
         return job
 
     def _exist(self, statement: Any, project: str, dataset: str) -> None:
-        from sqlglot import exp
-
         own = {cte.alias for cte in statement.find_all(exp.CTE)}
         for table in statement.find_all(exp.Table):
             key = (table.catalog or project, table.db or dataset, table.name)
@@ -412,19 +426,25 @@ class BigQuery:
         job.interrupt = cursor.interrupt
         is_script = len(statements) > 1
         for number, statement in enumerate(statements):
+            if is_script and isinstance(statement, exp.Declare):
+                continue
             if job.is_cancelled:
                 raise Failure("stopped", "Job execution was cancelled: User requested cancellation")
             target = self._target(job, query if not is_script else {})
-            outcome = self.warehouse.run(cursor, statement, job.project, dataset, parameters, target, query)
+            evaluated = value_set(statement) if is_script and isinstance(statement, exp.Set) else statement
+            outcome = self.warehouse.run(cursor, evaluated, job.project, dataset, parameters, target, query)
             told = job
             if is_script:
                 told = Job(
                     f"script_job_{job.id}_{number}", job.project, job.location, {"query": {"query": statement.sql()}}
                 )
                 told.parent, told.state = job.id, "DONE"
-                self._jobs[told.id] = told
+                evaluation = "EXPRESSION" if isinstance(statement, exp.Set) else "STATEMENT"
+                told.statistics["scriptStatistics"] = {"evaluationKind": evaluation}
             told.destination = outcome.destination
             told.statistics.update(_statistics(outcome))
+            if is_script:
+                self._jobs[told.id] = told
         if is_script:
             job.statistics.update(_statistics(Outcome("SCRIPT")))
             job.statistics["numChildJobs"] = str(len(statements))
@@ -450,7 +470,8 @@ class BigQuery:
 
     async def _list_jobs(self, request: web.Request) -> web.Response:
         given = request.query
-        jobs = [job for job in reversed(self._jobs.values()) if job.project == request.match_info["project"]]
+        known = list(self._jobs.values())  # threads add to them
+        jobs = [job for job in reversed(known) if job.project == request.match_info["project"]]
         jobs = [job for job in jobs if job.parent == given.get("parentJobId", "")]
         jobs = [job for job in jobs if job.created * 1000 >= float(given.get("minCreationTime", 0))]
         start, size = int(given.get("pageToken", 0)), int(given.get("maxResults", 50))
@@ -464,12 +485,20 @@ class BigQuery:
         self._cancel(job)
         return web.json_response({"kind": "bigquery#jobCancelResponse", "job": job.resource()})
 
-    @staticmethod
-    def _cancel(job: Job) -> None:
+    def _cancel(self, job: Job) -> None:
         job.is_cancelled = True
         job.released.set()
-        if job.interrupt is not None and job.state != "DONE":
-            job.interrupt()
+        stop = threading.Thread(target=self._interrupt, args=(job,), daemon=True)
+        with self._lock:
+            self._threads.append(stop)
+        stop.start()
+
+    @staticmethod
+    def _interrupt(job: Job) -> None:
+        """Interrupt a job until it ends: what DuckDB has not begun yet, it does not take for interrupted."""
+        while not job.done.wait(0.02):
+            if interrupt := job.interrupt:
+                interrupt()
 
     async def _query(self, request: web.Request) -> web.Response:
         """jobs.query: a query that is waited for. https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/query."""
@@ -493,7 +522,7 @@ class BigQuery:
         told |= {"jobComplete": job.done.is_set(), "cacheHit": False, "totalBytesProcessed": "0"}
         if job.error:
             raise Failure(job.error["reason"], job.error["message"])
-        children = [child for child in self._jobs.values() if child.parent == job.id]
+        children = [child for child in list(self._jobs.values()) if child.parent == job.id and not child.is_expression]
         source = next((child for child in reversed(children) if child.destination), job)
         if job.done.is_set() and source.destination in self.warehouse.tables:
             assert source.destination is not None

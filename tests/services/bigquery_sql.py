@@ -551,6 +551,14 @@ def _scalar(kind: str, text: str) -> Any:
     return text
 
 
+def value_set(statement: exp.Expression) -> exp.Expression:
+    """The query that works out what a variable is set to."""
+    assignment = statement.find(exp.EQ)
+    if assignment is None:
+        raise Failure("invalidQuery", f"The stand-in cannot execute {statement.sql()}", "query")
+    return exp.select(exp.alias_(assignment.expression.copy(), "f0_"))
+
+
 def _translated(statement: exp.Expression, given: Mapping[str, tuple[str, Any]]) -> tuple[str, dict[str, Any]]:
     """The statement in DuckDB's dialect, each parameter cast to its type."""
     used: dict[str, Any] = {}

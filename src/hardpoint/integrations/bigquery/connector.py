@@ -216,9 +216,11 @@ def _usage(job: QueryJob) -> dict[str, Any]:
 def _rows_of(client: Client, job: Any) -> TableName | None:
     """The table with the rows of a query, or of a script's last query; None if there are none."""
     if job.statement_type == "SCRIPT":
-        # The newest comes first.
+        # The newest comes first. What a script works out for itself is a SELECT too, as in `SET x = (SELECT ...)`.
         for child in client.list_jobs(parent_job=job.job_id, **_CALL):
-            if getattr(child, "statement_type", None) == "SELECT":
+            part = getattr(child, "script_statistics", None)
+            is_expression = part is not None and part.evaluation_kind == "EXPRESSION"
+            if getattr(child, "statement_type", None) == "SELECT" and not is_expression:
                 return _table(child)
         return None
     return _table(job) if job.statement_type in ("SELECT", None) else None

@@ -12,12 +12,12 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from hardpoint.errors import FlyteValidationException
 from hardpoint.idl import Literal, LiteralMap, LiteralType, SimpleType
 from hardpoint.integrations.bigquery.texts import ParameterError, text_of
-from hardpoint.integrations.bigquery.values import STANDS_FOR
+from hardpoint.integrations.bigquery.values import STANDS_FOR, STRUCTS
 from hardpoint.types.codec import describe_type
 from hardpoint.types.transformer import plain_of, unannotated
 
@@ -120,12 +120,30 @@ def kind_of_literal_type(literal_type: LiteralType) -> Kind:
 
 def wire_type(t: Any) -> Any:
     """The type in the interface for one that the user declares: the same, but for those that would travel as pickles."""
-    origin, args = get_origin(t), get_args(t)
+    base = unannotated(t)
+    origin, args = get_origin(base), get_args(base)
     if origin is list and args:
-        return list[wire_type(args[0])]  # type: ignore[misc]
+        return _instead(t, list[wire_type(args[0])])  # type: ignore[misc]
+    if origin is dict and len(args) == 2:
+        return _instead(t, dict[args[0], wire_type(args[1])])  # type: ignore[misc, valid-type]
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(wire_type(member) for member in args)]  # noqa: UP007 - of members that are not known here
-    return STANDS_FOR.get(unannotated(t), t) if isinstance(unannotated(t), type) else t
+        members = tuple(wire_type(member) for member in args)
+        return _instead(t, typing.Union[members])  # noqa: UP007 - of members that are not known here
+    if not isinstance(base, type):
+        return t
+    if dataclasses.is_dataclass(base):
+        hints = typing.get_type_hints(base, include_extras=True)
+        whole = all(wire_type(hints[field.name]) == hints[field.name] for field in dataclasses.fields(base))
+        return t if whole else Annotated[base, STRUCTS]
+    return _instead(t, STANDS_FOR.get(base, base))
+
+
+def _instead(t: Any, base: Any) -> Any:
+    """A type with another one below its annotations; the same object if it is the same type."""
+    if base == unannotated(t):
+        return t
+    extras = getattr(t, "__metadata__", ())
+    return Annotated[(base, *extras)] if extras else base
 
 
 def _array(of: Kind, name: str) -> Kind:

@@ -1,4 +1,4 @@
-"""Inputs that have no literal type of their own, as text: decimals, bytes and times of day.
+"""Inputs that have no literal type of their own, as text: decimals, bytes and times of day, alone or within dataclasses.
 
 Elsewhere they travel as pickles, which a connector service must not open.
 """
@@ -12,12 +12,26 @@ from abc import abstractmethod
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
+import msgspec
+
 from hardpoint.context import FlyteContext
 from hardpoint.idl import Literal, LiteralType, SimpleType, simple, string
-from hardpoint.types.codec import mismatch, wrong_literal
-from hardpoint.types.transformer import TypeTransformer
+from hardpoint.types.codec import Codec, mismatch, wrong_literal
+from hardpoint.types.dataclass import record_codec
+from hardpoint.types.plain import plain_data
+from hardpoint.types.transformer import CodecTransformer, TypeTransformer, unannotated
 
-__all__ = ["STANDS_FOR", "Bytes", "BytesTransformer", "Numeric", "NumericTransformer", "Time", "TimeTransformer"]
+__all__ = [
+    "STANDS_FOR",
+    "STRUCTS",
+    "Bytes",
+    "BytesTransformer",
+    "Numeric",
+    "NumericTransformer",
+    "StructTransformer",
+    "Time",
+    "TimeTransformer",
+]
 
 
 class Numeric:
@@ -108,3 +122,40 @@ class TimeTransformer(_AsText):
 
     def value(self, text: str) -> datetime.time:
         return datetime.time.fromisoformat(text)
+
+
+class StructTransformer(CodecTransformer[Any]):
+    """Carries dataclasses of which BigQuery has parameters: MessagePack in which decimals and times of day are text."""
+
+    def __init__(self) -> None:
+        super().__init__("BigQuery Struct", object)
+
+    def compile(self, t: Any) -> Codec:
+        klass = unannotated(t)
+
+        def to_plain(value: Any) -> Any:
+            if not isinstance(value, klass):
+                raise mismatch(klass, value)
+            return plain_data(value)
+
+        def from_plain(data: Any) -> Any:
+            try:
+                return msgspec.convert(data, klass)
+            except msgspec.ValidationError as error:
+                raise mismatch(klass, data, str(error)) from error
+
+        return record_codec(
+            python_type=t,
+            name=self.name,
+            accepts=lambda value: isinstance(value, klass),
+            to_plain=to_plain,
+            from_plain=from_plain,
+            schema=lambda: {"type": "object", "title": klass.__name__},
+            members={},
+            io=False,
+            transformer=self,
+        )
+
+
+STRUCTS = StructTransformer()
+"""For the annotation of a dataclass in the interface."""

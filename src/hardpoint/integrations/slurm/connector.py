@@ -75,7 +75,10 @@ class _SlurmConnector(AsyncConnectorBase[M]):
         return answer
 
     def get_many(self, metas: Sequence[M], **kwargs: Any) -> list[Resource]:
-        """How jobs stand: of each cluster one question for all of them, and a second one if some have left the queue."""
+        """How jobs stand: of each cluster one question for all of them, and a second one if some have left the queue.
+
+        A cluster that cannot be reached now is an answer about its own jobs.
+        """
         answers = self._look(metas)
         return [_instead_of(answer) if isinstance(answer, HardpointError) else answer for answer in answers]
 
@@ -177,11 +180,16 @@ def _at_once(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
 
 
 def _instead_of(error: HardpointError) -> Resource:
-    """What stands among the answers about many jobs for what `get` raises."""
+    """What stands among the answers about many jobs for what `get` raises.
+
+    Raises:
+        HardpointError: no retry mends it, and it says nothing of the job. Whoever asked has to ask for each job by itself.
+    """
     if isinstance(error, TransientError):
         return Resource(Phase.UNDEFINED, message=error.message)  # nothing is known of it now
-    phase = Phase.RETRYABLE_FAILED if isinstance(error, JobGoneError) else Phase.FAILED
-    return Resource(phase, message=str(error))
+    if isinstance(error, JobGoneError):
+        return Resource(Phase.RETRYABLE_FAILED, message=str(error))
+    raise error
 
 
 class SlurmFunctionConnector(_SlurmConnector[SlurmJobMetadata]):

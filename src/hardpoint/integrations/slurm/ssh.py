@@ -39,8 +39,8 @@ def new_mark() -> str:
 class Host:
     """What one login does at its host. All methods run on the loop of `Hosts`."""
 
-    def __init__(self, login: Login) -> None:
-        self.login = login
+    def __init__(self, login: Login, idle: float) -> None:
+        self.login, self._idle_seconds = login, idle
         self._attempt: asyncio.Task[SSHClientConnection] | None = None
         self._channels = asyncio.Semaphore(_CHANNELS)
         self._connection: SSHClientConnection | None = None
@@ -141,7 +141,7 @@ class Host:
                 if connection is not self._connection:
                     connection.abort()
             if not self._users:
-                self._idle = asyncio.get_running_loop().call_later(_IDLE, self.close)
+                self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self.close)
 
     async def _connected(self) -> SSHClientConnection:
         """The connection that all share; those who wait for it share the attempt as well, and its failure."""
@@ -188,10 +188,14 @@ class Host:
 
 
 class Hosts:
-    """The hosts of all logins, on an event loop in a thread of its own: connections outlive the loops of those who use them."""
+    """The hosts of all logins, on an event loop in a thread of its own: connections outlive the loops of those who use them.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    Args:
+        idle: Seconds after its last use that a connection is kept.
+    """
+
+    def __init__(self, idle: float = _IDLE) -> None:
+        self._lock, self._idle = threading.Lock(), idle
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hosts: dict[Login, Host] = {}
 
@@ -211,7 +215,7 @@ class Hosts:
             host = self._hosts.get(login)
             if host is None:
                 self._hosts = {known: each for known, each in self._hosts.items() if each.is_wanted}
-                host = self._hosts[login] = Host(login)
+                host = self._hosts[login] = Host(login, self._idle)
             return await work(host)
 
         return asyncio.run_coroutine_threadsafe(on_loop(), self.loop()).result()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+import tarfile
+import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from hardpoint import idl
+from hardpoint.connectors import Phase
 from hardpoint.connectors.local import JobFailedError, JobInterruptedError
+from hardpoint.integrations.slurm import SlurmFunctionConnector
+from hardpoint.tasks.image import ImageConfig
+from hardpoint.tasks.serialization import FastSerializationSettings, SerializationSettings
+from hardpoint.types import TypeEngine
 from tests.integrations.slurm import flows
+from tests.integrations.slurm.surroundings import python_environment
 
 pytestmark = pytest.mark.usefixtures("functions")
 
@@ -47,3 +59,62 @@ def test_a_function_without_outputs(sbatch_config: dict[str, Any]) -> None:
     assert flows.silent() is None
     [log] = Path(sbatch_config["chdir"]).glob("slurm-*.out")
     assert log.read_text() == "before\nnothing to tell\nafter\n"
+
+
+SHIPPED = """
+from hardpoint import task
+from hardpoint.integrations.slurm import SlurmFunctionConfig
+
+SSH = {"host": "127.0.0.1"}
+CONFIG = SlurmFunctionConfig(SSH, {}, "#!/bin/sh\\n{task.fn}\\n")
+
+
+@task(task_config=CONFIG)
+def where(n: int) -> str:
+    return f"{n} {__file__}"
+"""
+
+
+def test_code_that_was_sent_along_is_unpacked_on_the_node(
+    ssh_config: dict[str, Any], sbatch_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a control plane has it done: it fills in the places of the data, and the node has no module of that name."""
+    source, key = tmp_path / "source", f"hp-{uuid4().hex}"
+    source.mkdir()
+    (source / "shipped_to_slurm.py").write_text(SHIPPED)
+    with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as archive:
+        archive.add(source / "shipped_to_slurm.py", "shipped_to_slurm.py")
+    monkeypatch.syspath_prepend(str(source))
+    module: Any = importlib.import_module("shipped_to_slurm")
+    monkeypatch.delitem(sys.modules, "shipped_to_slurm")
+    module.SSH.update(ssh_config)
+    module.CONFIG.sbatch_config.update(sbatch_config)
+    fast = FastSerializationSettings(True, str(tmp_path / "node"), str(tmp_path / "code.tar.gz"))
+    template = module.where.template(SerializationSettings(fast_serialization_settings=fast))
+    (tmp_path / "inputs.pb").write_bytes(idl.literal_map({"n": TypeEngine.codec(int).encode(5)}).SerializeToString())
+    places = {
+        "{{.input}}": f"{tmp_path}/inputs.pb",
+        "{{.outputPrefix}}": f"{tmp_path}/out",
+        "{{.rawOutputDataPrefix}}": f"{tmp_path}/raw",
+        "{{.checkpointOutputPrefix}}": '""',
+        "{{.prevCheckpointPrefix}}": '""',
+    }
+    template.container.args[:] = [places.get(word, word) for word in template.container.args]
+    for name, value in {**python_environment(), "PYTHONPATH": ""}.items():
+        template.container.env.add(key=name, value=value)
+    connector = SlurmFunctionConnector()
+    meta = connector.create(template, f"{tmp_path}/elsewhere", idempotency_key=key, tags={})
+    deadline = time.monotonic() + 60
+    while not (resource := connector.get(meta)).phase.is_terminal:
+        assert time.monotonic() < deadline, resource
+        time.sleep(0.1)
+    connector.close()
+    assert resource.phase is Phase.SUCCEEDED, resource.message
+    outputs = idl.LiteralMap.FromString((tmp_path / "out" / "outputs.pb").read_bytes())
+    assert outputs.literals["o0"].scalar.primitive.string_value == f"5 {tmp_path}/node/shipped_to_slurm.py"
+
+
+def test_a_function_needs_no_image() -> None:
+    assert flows.total.template(SerializationSettings()).container.image == "none"
+    image = ImageConfig.auto(img_name="registry.example/research:1")
+    assert flows.total.template(SerializationSettings(image)).container.image == "registry.example/research:1"

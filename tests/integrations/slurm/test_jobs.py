@@ -244,6 +244,20 @@ def test_an_array_is_one_job(desk: Desk) -> None:
     assert desk.ended(desk.submit("true", array="0-2")).phase is Phase.SUCCEEDED
 
 
+def test_a_job_of_several_components_is_one_job(hasty: Desk) -> None:
+    # Its components want a node each, and there is one node.
+    meta = hasty.submit("#SBATCH --ntasks=1\n#SBATCH hetjob\n#SBATCH --ntasks=1\ntrue")
+    assert "+1|" in hasty.slurm.run("squeue", "--noheader", f"--jobs={meta.job_id}", "--format=%i|%T")
+    waiting = hasty.connector.get(meta)
+    assert (waiting.phase, (waiting.message or "").split()[0]) == (Phase.QUEUED, "PENDING")
+    hasty.connector.delete(meta)
+    assert hasty.ended(meta).phase is Phase.ABORTED
+    hasty.leaves_queue(meta)
+    resource = hasty.ended(meta)
+    assert resource.phase is Phase.ABORTED
+    assert (resource.message or "").startswith("CANCELLED by ")
+
+
 def test_many_jobs_are_asked_for_at_once(desk: Desk) -> None:
     metas = [desk.submit(f"exit {n % 2}") for n in range(4)]
     metas.append(desk.submit("sleep 60"))

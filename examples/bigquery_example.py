@@ -1,6 +1,6 @@
 """SQL on BigQuery: ``hardpoint run examples/bigquery_example.py report --least 2``.
 
-The project is the one that GOOGLE_CLOUD_PROJECT names; it has a table `sales.orders` with the columns `city` and `amount`.
+The project is the one that GOOGLE_CLOUD_PROJECT names; it has a table `sales.orders` with the columns `city`, `amount` and `day`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ by_city = BigQueryTask(
     """,
     task_config=BigQueryConfig(
         ProjectID=os.environ.get("GOOGLE_CLOUD_PROJECT", "my-project"),
-        QueryJobConfig={"query": {"maximumBytesBilled": str(10**9)}},
+        Location="EU",
+        QueryJobConfig={"query": {"maximumBytesBilled": str(10**9)}, "labels": {"team": "sales"}},
     ),
     inputs=kwtypes(since=date, without=list[str], least=int),
     output_structured_dataset_type=pd.DataFrame,

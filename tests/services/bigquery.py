@@ -138,6 +138,7 @@ class BigQuery:
         canary: The id of the service account's key.
         holds: Whether queries wait for `end` before they are executed.
         refuses: Whether no token is taken.
+        forgets: How many rows of each page are lost on their way.
         asks_nobody: Whether no token is needed, as with most emulators.
         requests: All that was sent.
         warehouse: The data.
@@ -146,6 +147,7 @@ class BigQuery:
     def __init__(self) -> None:
         self.canary = CANARY
         self.holds = self.refuses = self.asks_nobody = False
+        self.forgets = 0
         self.requests: list[Asked] = []
         self.warehouse = Warehouse()
         self._jobs: dict[str, Job] = {}
@@ -621,6 +623,7 @@ class BigQuery:
         start = int(query.get("pageToken") or query.get("startIndex") or 0)
         size = int(query.get("maxResults") or 100_000)
         page: pa.Table = rows.slice(start, size)
+        page = page.slice(0, page.num_rows - self.forgets)
         told: dict[str, Any] = {"totalRows": str(rows.num_rows), "rows": rows_of(page, fields, micros)}
         if start + size < rows.num_rows:
             told["pageToken"] = str(start + size)

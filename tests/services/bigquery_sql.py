@@ -115,7 +115,11 @@ class Outcome:
 
 
 class Warehouse:
-    """Projects, datasets and tables. A project is a DuckDB catalog, a dataset a schema of it."""
+    """Projects, datasets and tables. A project is a DuckDB catalog, a dataset a schema of it.
+
+    Attributes:
+        skips: How many rows of each file are left out of its table.
+    """
 
     def __init__(self) -> None:
         self._duckdb = duckdb.connect()
@@ -123,6 +127,7 @@ class Warehouse:
         self._projects: set[str] = set()
         self.datasets: dict[tuple[str, str], str] = {}
         self.tables: dict[tuple[str, str, str], Table] = {}
+        self.skips = 0
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._duckdb.cursor()
@@ -327,7 +332,7 @@ class Warehouse:
         names = [_column_name(name, config.get("columnNameCharacterMap")) for name in rows.schema.names]
         if len(set(map(str.lower, names))) < len(names):
             raise Failure("invalid", "Duplicate column names (ignoring case).")
-        rows = rows.rename_columns(names)
+        rows = rows.rename_columns(names).slice(0, rows.num_rows - self.skips)
         inferred = bool(config.get("parquetOptions", {}).get("enableListInference"))
         fields = config.get("schema", {}).get("fields") or [field_of(f) for f in rows.schema]
         for given in fields:

@@ -42,13 +42,14 @@ class BigQueryStorage:
         streams: How many streams a session has, at most.
         batch_rows: How many rows are sent at once.
         forbidden: Projects that may not have sessions.
+        forgets: How many rows of each batch are lost on their way.
         breaks_after: After how many batches each stream breaks once, as long ones do.
     """
 
     def __init__(self, bigquery: BigQuery) -> None:
         self.bigquery = bigquery
         self.sessions: list[Any] = []
-        self.streams, self.batch_rows = 3, 2
+        self.streams, self.batch_rows, self.forgets = 3, 2, 0
         self.forbidden: set[str] = set()
         self.breaks_after: int | None = None
         self._parts: dict[str, pa.Table] = {}
@@ -77,6 +78,8 @@ class BigQueryStorage:
         except Failure as failure:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, failure.message)
         wanted = list(options.selected_fields) or rows.schema.names
+        if unknown := [name for name in wanted if name not in rows.schema.names]:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"The field {unknown[0]} is not in the table")
         rows = rows.select([name for name in rows.schema.names if name in wanted])
         count = min(self.streams, request.max_stream_count or self.streams, -(-rows.num_rows // self.batch_rows))
         name = f"projects/{project}/locations/us/sessions/{len(self.sessions)}"
@@ -102,7 +105,7 @@ class BigQueryStorage:
             if sent == self.breaks_after and request.read_stream not in self._broken:
                 self._broken.add(request.read_stream)
                 context.abort(grpc.StatusCode.UNAVAILABLE, "The stream is broken.")
-            data = batch.serialize().to_pybytes()
+            data = batch.slice(0, batch.num_rows - self.forgets).serialize().to_pybytes()
             yield ReadRowsResponse(
                 arrow_record_batch=ArrowRecordBatch(serialized_record_batch=data, row_count=batch.num_rows),
                 row_count=batch.num_rows,

@@ -402,6 +402,13 @@ def test_outputs_are_given_only_if_they_are_declared(service: BigQuery, connecto
     assert ended(connector, meta, service).outputs is None
 
 
+def test_a_query_that_finds_nothing_has_columns(service: BigQuery, connector: BigQueryConnector) -> None:
+    resource = ended(connector, create(connector, query("SELECT 1 AS n, 'a' AS s LIMIT 0")), service)
+    rows = StructuredDataset(uri=resource.outputs["results"].uri).open(pa.Table).all()
+    assert rows.schema == pa.schema([("n", pa.int64()), ("s", pa.string())])
+    assert rows.num_rows == 0
+
+
 def test_a_statement_without_rows(service: BigQuery, connector: BigQueryConnector) -> None:
     service.warehouse.add_table(PROJECT, "sales", "t", pa.table({"n": [1, 2]}))
     quiet = ended(connector, create(connector, query("DELETE FROM sales.t WHERE n = 1", rows=None)), service)
@@ -501,6 +508,23 @@ def test_a_budget(service: BigQuery, connector: BigQueryConnector) -> None:
     assert resource.phase is Phase.FAILED
     assert "bytesBilledLimitExceeded" in resource.message
     assert "raise maximum_bytes_billed" in resource.message
+
+
+def test_a_task_says_what_it_would_read(service: BigQuery) -> None:
+    service.warehouse.add_table(PROJECT, "north", "big", pa.table({"day": [datetime.date(2024, 1, 1)] * 100}))
+    service.warehouse.datasets[PROJECT, "north"] = "europe-north1"
+    made = query("SELECT * FROM north.big WHERE day IN UNNEST(@days)", {"days": list[datetime.date]})
+    assert made.estimate(days=[datetime.date(2024, 1, 1)]) == {
+        "bytes_processed": 800,
+        "statement_type": "SELECT",
+        "location": "europe-north1",
+    }
+    told = sent(service)["configuration"]
+    assert told["dryRun"] is True
+    assert told["query"]["queryParameters"][0]["parameterValue"] == {"arrayValues": [{"value": "2024-01-01"}]}
+    assert service.created() == []
+    with pytest.raises(UserError, match=r"Not found: Table acme:north\.nothing"):
+        query("SELECT * FROM north.nothing").estimate()
 
 
 def test_an_estimate_says_what_is_wrong(service: BigQuery, connector: BigQueryConnector) -> None:

@@ -18,7 +18,14 @@ import pytest
 
 from hardpoint import kwtypes, task, workflow
 from hardpoint.context import ExecutionParameters, FlyteContextManager, TaskIdentity
-from hardpoint.errors import HardpointError, StorageAccessError, StorageNotFoundError, UserError
+from hardpoint.errors import (
+    HardpointError,
+    PermanentError,
+    StorageAccessError,
+    StorageNotFoundError,
+    TransientError,
+    UserError,
+)
 from hardpoint.integrations.bigquery import BigQueryReadOptions, BigQueryWriteOptions
 from hardpoint.integrations.bigquery.schema import UnsuitableFrameError
 from hardpoint.integrations.bigquery.uris import BadTableUriError
@@ -257,6 +264,74 @@ def test_a_node_that_runs_again_appends_once(service: BigQuery) -> None:
         with FlyteContextManager.use(params=ExecutionParameters(here)):
             write(rows)
         assert read().num_rows == count
+
+
+def test_a_task_that_writes_the_same_rows_twice_has_them_twice(service: BigQuery) -> None:
+    rows = ROWS.select(["id"])
+    for attempt in (0, 1):
+        here = TaskIdentity("p", "d", "run", "n0", attempt)
+        with FlyteContextManager.use(params=ExecutionParameters(here)):
+            write(rows)
+            write(rows)
+        assert read().num_rows == 10
+    assert len(service.created()) == 2
+
+
+def test_what_replaces_a_table_does_so_each_time(service: BigQuery) -> None:
+    """The table may hold other rows than those that the node has left there."""
+    mine, other = ROWS.select(["id"]), ROWS.select(["id"]).slice(0, 1)
+    options = BigQueryWriteOptions(write_disposition="WRITE_TRUNCATE")
+    for attempt in (0, 1):
+        with FlyteContextManager.use(params=ExecutionParameters(TaskIdentity("p", "d", "run", "n0", attempt))):
+            write(mine, options=options)
+        assert read().num_rows == 5
+        write(other, options=options)
+        assert read().num_rows == 1
+
+
+def test_a_load_that_failed_is_tried_again(service: BigQuery) -> None:
+    """The node's first attempt fails, since another table of this name is in its way."""
+    service.warehouse.add_table(PROJECT, "sales", "rows", pa.table({"id": ["a"]}))
+    for attempt in (0, 1):
+        with FlyteContextManager.use(params=ExecutionParameters(TaskIdentity("p", "d", "run", "n0", attempt))):
+            if attempt == 0:
+                with pytest.raises(UserError, match="has changed type"):
+                    write(ROWS.select(["id"]))
+                service.warehouse.drop((PROJECT, "sales", "rows"))
+            else:
+                write(ROWS.select(["id"]))
+    assert read().num_rows == 5
+    assert [job.rpartition("-")[2] for job in service.created()] == ["0", "1"]
+
+
+@pytest.mark.parametrize("location", [None, "europe-north1"])
+def test_a_table_far_away(service: BigQuery, location: str | None) -> None:
+    uri = "bq://acme:north.rows"
+    for attempt in (0, 1):  # the second one finds the job of the first
+        with FlyteContextManager.use(params=ExecutionParameters(TaskIdentity("p", "d", "run", "n0", attempt))):
+            write(ROWS.select(["id"]), uri, BigQueryWriteOptions(location=location))
+    assert read(uri=uri).num_rows == 5
+    [job] = service.created()
+    assert service.job(job).location == "europe-north1"
+    assert service.job(job).configuration["labels"]["hardpoint-node"] == "n0"
+    with pytest.raises(UserError, match="not found in location US"):
+        write(ROWS.select(["id"]).slice(1), uri, BigQueryWriteOptions(location="US"))
+
+
+def test_rows_that_get_lost_are_missed(service: BigQuery) -> None:
+    service.warehouse.skips = 1
+    with pytest.raises(PermanentError, match=r"loaded 4 rows of 5 into bq://acme:sales\.rows"):
+        write(ROWS)
+
+
+def test_rows_that_are_not_delivered_are_missed(way: str, service: BigQuery, request: pytest.FixtureRequest) -> None:
+    write(ROWS)
+    server = request.getfixturevalue("storage") if way == "storage" else service
+    server.forgets = 1
+    with pytest.raises(TransientError, match=r"BigQuery gave \d rows of .*rows, and said that it gave \d\."):
+        read()
+    server.forgets = 0
+    assert read().num_rows == 5
 
 
 def test_partitions_and_clusters(service: BigQuery) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hardpoint.errors import PermanentError, StorageAccessError, StorageNotFoundError
+from hardpoint.errors import PermanentError, StorageAccessError, StorageNotFoundError, TransientError
 from hardpoint.integrations.bigquery.clients import SECONDS, own_project, rest_client, storage_client
 from hardpoint.integrations.bigquery.filters import restriction
 from hardpoint.integrations.bigquery.options import BigQueryReadOptions
@@ -142,7 +142,17 @@ class BigQuerySource:
         fields = [field for field in self._table.schema if field.name in columns]
         with explained(f"read {self.where}"):
             rows = client.list_rows(self._table, selected_fields=fields, timeout=SECONDS)
-            yield from rows.to_arrow_iterable()
+            count = 0
+            for batch in rows.to_arrow_iterable():
+                count += batch.num_rows
+                yield batch
+            _check_count(count, rows.total_rows, self.where)
+
+
+def _check_count(got: int, told: int | None, where: str) -> None:
+    """Refuse an answer that is not whole."""
+    if told is not None and got != told:
+        raise TransientError(f"BigQuery gave {got} rows of {where}, and said that it gave {told}.")
 
 
 def _table(name: TableName, uri: str) -> Table:
@@ -179,7 +189,9 @@ def _streamed(client: BigQueryReadClient, session: Any) -> Iterator[pa.RecordBat
         with explained(f"read {session.table}"):
             for response in client.read_rows(name):  # type: ignore[no-untyped-call]
                 data = response.arrow_record_batch.serialized_record_batch
-                yield pa.ipc.read_record_batch(pa.py_buffer(data), schema)
+                batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)
+                _check_count(batch.num_rows, response.row_count, session.table)
+                yield batch
 
     names = [stream.name for stream in session.streams]
     if len(names) <= 1:

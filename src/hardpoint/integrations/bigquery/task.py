@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from flyteidl.core.tasks_pb2 import Sql
 
 from hardpoint.connectors.local import AsyncConnectorExecutorMixin
+from hardpoint.context import FlyteContextManager
 from hardpoint.errors import FlyteValidationException
+from hardpoint.idl import literal_map
 from hardpoint.integrations.bigquery.parameters import kind_of_literal_type, kind_of_type, wire_type
 from hardpoint.tasks.serialization import SerializationSettings
 from hardpoint.tasks.sql import InputReference, SQLTask
@@ -58,7 +60,7 @@ class BigQueryConfig:
         if told.get("dryRun"):
             raise FlyteValidationException(
                 "A task whose QueryJobConfig has dry_run does not run its query.",
-                remedy="Leave dry_run out; BigQueryConnector().estimate(template, inputs) makes a dry run.",
+                remedy="Leave dry_run out; the task's estimate(...) makes a dry run.",
             )
         unknown = sorted(set(told) - {"query", "dryRun", "jobType", *JOB_SETTINGS})
         if unknown:
@@ -136,6 +138,19 @@ class BigQueryTask(AsyncConnectorExecutorMixin, SQLTask[BigQueryConfig]):
         if config.Credentials:
             custom["secrets"] = {"google_application_credentials": config.Credentials}
         return custom
+
+    def estimate(self, **inputs: Any) -> dict[str, Any]:
+        """What the query would read with these inputs, from a dry run, which costs nothing; see `BigQueryConnector.estimate`.
+
+        Raises:
+            UserError: BigQuery refuses the query.
+        """
+        from hardpoint.connectors.connection import Connection, use_connection
+        from hardpoint.integrations.bigquery.connector import BigQueryConnector
+
+        template = self.template(FlyteContextManager.current_context().serialization or SerializationSettings())
+        with use_connection(Connection.of(template)):
+            return BigQueryConnector().estimate(template, literal_map(self.encode_inputs(inputs)))
 
     def get_sql(self, settings: SerializationSettings) -> Sql:
         return Sql(statement=self.query_template, dialect=Sql.Dialect.ANSI)

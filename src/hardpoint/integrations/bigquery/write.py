@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+import threading
 import time
+import uuid
+from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hardpoint.connectors.identity import JobOwner
+from hardpoint.context import ExecutionParameters, FlyteContextManager
 from hardpoint.errors import FlyteValidationException, PermanentError
 from hardpoint.integrations.bigquery.clients import SECONDS, rest_client
 from hardpoint.integrations.bigquery.options import BigQueryWriteOptions
@@ -31,12 +36,17 @@ _CHUNK = 1 << 20
 _SHORTEST, _LONGEST = 0.1, 5.0
 """Seconds between two looks at a job."""
 
+_lock = threading.Lock()
+_loads: WeakKeyDictionary[ExecutionParameters, Counter[str]] = WeakKeyDictionary()
+"""How often an attempt has loaded the same rows in the same way."""
+
 
 def load(data: pa.Table | pa.RecordBatchReader, name: TableName, given: WriteOptions) -> int:
     """Write rows to a table; how many they were.
 
-    The id of the job that loads them is made of the node that runs here, of the table and of the rows: a node that is run again
-    appends the same rows once.
+    The id of the job that loads them is made of the node that runs here, of the table and of the rows, and of how often this
+    attempt has written them: a node that is run again appends the same rows once. What replaces a table is loaded anew, since the
+    table may hold something else by now.
 
     Args:
         data: The rows.
@@ -112,9 +122,11 @@ def _loaded(
 
     size, key = file.seek(0, 2), _key(file, name, config)
     table = TableReference.from_api_repr(name.reference)
+    loads = _loads_here()
+    turn = uuid.uuid4().hex if options.write_disposition == "WRITE_TRUNCATE" else str(loads[key])
     attempt = 0
     while True:
-        id = f"{key}-{attempt}"
+        id = f"{key}-{turn}-{attempt}"
         file.seek(0)
         with explained(f"load rows into {name.uri}"):
             try:
@@ -128,10 +140,19 @@ def _loaded(
                     attempt += 1
                     continue
                 logger.info("The rows are in %s already, by the job %s.", name.uri, id)
-            return _awaited(job, name)
+            done = _awaited(job)
+        with _lock:
+            loads[key] += 1
+        return done
 
 
-def _awaited(job: LoadJob, name: TableName) -> LoadJob:
+def _loads_here() -> Counter[str]:
+    """What the attempt that runs here has loaded so far."""
+    with _lock:
+        return _loads.setdefault(FlyteContextManager.current_context().params, Counter())
+
+
+def _awaited(job: LoadJob) -> LoadJob:
     from google.api_core.exceptions import GoogleAPICallError
 
     pause = _SHORTEST

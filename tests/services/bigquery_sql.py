@@ -592,6 +592,16 @@ def rows_of(table: pa.Table, fields: Iterable[Field], micros: bool) -> list[dict
     return [{"f": [{"v": cell} for cell in row]} for row in zip(*columns, strict=True)]
 
 
+def _interval_text(value: Any) -> str:
+    """As BigQuery writes it, each part with its sign: ``1-2 3 4:5:6.789``."""
+    years, months = divmod(abs(value.months), 12)
+    seconds, nanos = divmod(abs(value.nanoseconds), 10**9)
+    fraction = f".{nanos // 1000:06d}".rstrip("0") if nanos else ""
+    signs = ["-" if part < 0 else "" for part in (value.months, value.nanoseconds)]
+    clock = f"{seconds // 3600}:{seconds // 60 % 60}:{seconds % 60}{fraction}"
+    return f"{signs[0]}{years}-{months} {value.days} {signs[1]}{clock}"
+
+
 def _cell(f: Field, value: Any, micros: bool) -> Any:
     if f.get("mode") == "REPEATED":
         single = {**f, "mode": "NULLABLE"}
@@ -616,5 +626,5 @@ def _cell(f: Field, value: Any, micros: bool) -> Any:
     if kind in ("NUMERIC", "BIGNUMERIC"):
         return f"{value.normalize():f}"
     if kind == "INTERVAL":
-        return f"0-0 {value.days} 0:0:0"
+        return _interval_text(value)
     return str(value)

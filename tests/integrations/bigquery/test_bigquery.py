@@ -7,6 +7,7 @@ import datetime
 import enum
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from hardpoint.integrations.bigquery import (
     BigQueryTask,
     pythonTypeToBigQueryType,
 )
+from hardpoint.integrations.bigquery.connector import _CALL
 from hardpoint.integrations.bigquery.parameters import ParameterError, wire_type
 from hardpoint.integrations.bigquery.states import REASONS, STATES, failure_phase
 from hardpoint.integrations.bigquery.uris import BadTableUriError, TableName
@@ -550,6 +552,28 @@ def test_a_job_far_away_is_found_again(service: BigQuery, connector: BigQueryCon
     assert connector.find("hp-2", template_of(made)) is None
     assert service.created() == ["hp-1"]
     assert ended(connector, first, service).phase is Phase.SUCCEEDED
+
+
+@pytest.fixture
+def silent(service: BigQuery, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server that takes connections and says nothing; nobody waits for it as long as for others."""
+    monkeypatch.setitem(_CALL, "timeout", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_nobody_waits_for_ever(silent: str, connector: BigQueryConnector) -> None:
+    made = query("SELECT 1", Endpoint=silent)
+    meta = BigQueryMetadata("hp-1", PROJECT, "US", silent)
+    for asks in (
+        lambda: create(connector, made),
+        lambda: connector.find("hp-1", template_of(made)),
+        lambda: connector.get(meta),
+        lambda: connector.delete(meta),
+        lambda: connector.estimate(template_of(made)),
+    ):
+        with pytest.raises(TransientError, match=r"BigQuery could not .* timed? ?out"):
+            asks()
 
 
 def test_jobs_of_the_reference_are_followed(service: BigQuery, connector: BigQueryConnector) -> None:

@@ -32,6 +32,7 @@ from hardpoint.integrations.bigquery.uris import BadTableUriError
 from hardpoint.types import TypeEngine
 from hardpoint.types.structured import MissingColumnsError, StructuredDataset
 from tests.services.bigquery import PROJECT, BigQuery
+from tests.services.bigquery_sql import Table
 from tests.services.bigquery_storage import BigQueryStorage
 
 URI = "bq://acme:sales.rows"
@@ -86,6 +87,29 @@ def test_rows_travel(way: str) -> None:
     assert got.column("price").to_pylist() == ROWS.column("price").to_pylist()
     kinds = {name: got.schema.field(name).type for name in ("at", "wall", "day", "clock")}
     assert kinds == {name: ROWS.schema.field(name).type for name in kinds}
+
+
+def test_types_that_only_queries_make(way: str, service: BigQuery) -> None:
+    """Alone, in lists and in structs."""
+    sql = (
+        "CREATE TABLE made AS SELECT {'a': [INTERVAL '-1 day -3 hours -0.5 seconds']} AS deep, "
+        "INTERVAL '14 months 2 days 4 seconds' AS span, '[1, 2]'::JSON AS data, ['\"x\"'::JSON, 'null'::JSON] AS more, [1.5::DECIMAL(38, 9)] AS exact"
+    )
+    service.warehouse.cursor().execute(f'USE "{PROJECT}"."sales"').execute(sql)
+    service.warehouse.tables[PROJECT, "sales", "made"] = Table()
+    span = pa.month_day_nano_interval()
+    got = read(uri="bq://acme:sales.made")
+    assert got.schema.field("span").type == span
+    assert got.schema.field("deep").type == pa.struct([("a", pa.list_(span))])
+    assert got.to_pylist() == [
+        {
+            "deep": {"a": [pa.MonthDayNano([0, -1, -10_800_500_000_000])]},
+            "span": pa.MonthDayNano([14, 2, 4_000_000_000]),
+            "data": "[1, 2]",
+            "more": ['"x"', "null"],
+            "exact": [Decimal("1.5")],
+        }
+    ]
 
 
 def test_an_empty_table_keeps_its_columns(way: str) -> None:

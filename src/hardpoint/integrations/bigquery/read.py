@@ -22,7 +22,7 @@ from hardpoint.types.structured.arrow_read import filter_columns, filter_express
 from hardpoint.types.structured.schema import resolve
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import Table
+    from google.cloud.bigquery import SchemaField, Table
     from google.cloud.bigquery_storage import BigQueryReadClient
 
 __all__ = ["BigQuerySource"]
@@ -139,14 +139,31 @@ class BigQuerySource:
 
     def _rows(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         client = rest_client(self._name.project)
-        fields = [field for field in self._table.schema if field.name in columns]
+        fields = [_json_as_text(field) for field in self._table.schema if field.name in columns]
         with explained(f"read {self.where}"):
             rows = client.list_rows(self._table, selected_fields=fields, timeout=SECONDS)
+            # Not by its own `to_arrow_iterable`, which does not know of every type, INTERVAL for one.
+            schema = pa.schema([self.schema.field(field.name) for field in fields])
             count = 0
-            for batch in rows.to_arrow_iterable():
-                count += batch.num_rows
-                yield batch
+            for page in rows.pages:
+                values = [row.values() for row in page]
+                count += len(values)
+                cells = zip(*values, strict=True) if values else [()] * len(fields)
+                arrays = [pa.array(column, kind) for column, kind in zip(cells, schema.types, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
             _check_count(count, rows.total_rows, self.where)
+
+
+def _json_as_text(field: SchemaField) -> SchemaField:
+    """A field of which Google's library leaves JSON as BigQuery writes it, as the Storage API does."""
+    from google.cloud.bigquery import SchemaField
+
+    def told(part: dict[str, Any]) -> dict[str, Any]:
+        if part["type"] == "JSON":
+            return {**part, "type": "STRING"}
+        return {**part, "fields": [told(inner) for inner in part["fields"]]} if part.get("fields") else part
+
+    return SchemaField.from_api_repr(told(field.to_api_repr()))
 
 
 def _check_count(got: int, told: int | None, where: str) -> None:

@@ -82,7 +82,6 @@ class QueryRequest:
         parameters = bound(inputs or LiteralMap(), self.interface, query.pop("queryParameters", ()))
         if parameters:
             query["queryParameters"] = parameters
-            query["parameterMode"] = "NAMED" if parameters[0].get("name") else "POSITIONAL"
         job = {name: self.settings[name] for name in JOB_SETTINGS if name in self.settings}
         labels = {**job.get("labels", {}), **tags}
         return cast("QueryJobConfig", QueryJobConfig.from_api_repr({**job, "query": query, "labels": labels}))

@@ -153,7 +153,7 @@ def test_who_waits_for_one_connection_waits_once(login: SSHD) -> None:
 def test_files_of_many_jobs_are_waited_for_together(
     connector: SlurmScriptConnector, login: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No file can be read before its writer has come, so that all copies take their time."""
+    """A pipe cannot be opened before its writer has come, so that all copies take their time."""
     monkeypatch.setattr("hardpoint.integrations.slurm.results.PATIENCE", 1.0)
     metas = []
     for number in range(6):
@@ -174,7 +174,9 @@ def test_files_of_many_jobs_are_waited_for_together(
         assert time.monotonic() < deadline
     assert phases == [*[Phase.RUNNING] * 6, Phase.FAILED]
     assert took < 5.0, "Six that are waited for one after the other take six seconds."
-    writers = [threading.Thread(target=(tmp_path / f"pipe{n}").write_text, args=("x",)) for n in range(6)]
+    writers = [
+        threading.Thread(target=lambda pipe: pipe.open("w").close(), args=(tmp_path / f"pipe{n}",)) for n in range(6)
+    ]
     for writer in writers:
         writer.start()
     while Phase.RUNNING in phases:

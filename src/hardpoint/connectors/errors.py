@@ -10,7 +10,7 @@ from hardpoint.connectors.phases import ErrorKind, kind_of_error
 from hardpoint.errors import HardpointError, PermanentError, TransientError, UserError
 from hardpoint.secrets import redact_uri
 
-__all__ = ["JobExistsError", "JobInDoubtError", "explain", "is_transient", "words"]
+__all__ = ["LONGEST", "JobExistsError", "JobInDoubtError", "cut", "explain", "is_transient", "words"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def words(error: BaseException) -> str:
     return redact_uri(said or type(error).__name__).strip()
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
     """The text in at most so many bytes; the middle goes, since services say what they mean first or last."""
     data = text.encode()
     if len(data) <= longest:
@@ -91,6 +91,6 @@ def explain(error: BaseException, doing: str, *, where: str) -> tuple[ErrorKind,
         number = secrets.token_hex(4)
         logger.error("%s could not %s (id %s)", where, doing, number, exc_info=error)
         said = f"{type(error).__name__}: {said} (id {number})"
-    tail = f"\n  -> {_cut(redact_uri(remedy), LONGEST // 4)}"
-    head = _cut(f"{where} could not {doing}: {said}", LONGEST - len(tail.encode()))
+    tail = f"\n  -> {cut(redact_uri(remedy), LONGEST // 4)}"
+    head = cut(f"{where} could not {doing}: {said}", LONGEST - len(tail.encode()))
     return kind, head + tail

@@ -150,6 +150,9 @@ class Jobs:
         metadata: TaskExecutionMetadata | None = None,
         deadline: float | None = None,
         connection: Connection | None = None,
+        *,
+        owner: JobOwner | None = None,
+        known_by: LiteralMap | None = None,
     ) -> bytes:
         """The encoded metadata of the node's job: a new one, or one that an earlier attempt left running or done.
 
@@ -162,6 +165,8 @@ class Jobs:
             deadline: Seconds after which the caller wants an answer. The creation then goes on, and metadata that stands for it
                 is returned, which `state` and `cancel` understand.
             connection: What the task brings; None: what its template says.
+            owner: Who asks, if the caller knows better.
+            known_by: The inputs by which the same work is told from other work, where `inputs` differ from one time to the next.
 
         Raises:
             UserError, PermanentError: the connector refuses.
@@ -172,8 +177,8 @@ class Jobs:
         if loop.time() - self._pruned > _PRUNING:
             self._prune(loop)
         inputs = inputs if inputs is not None else LiteralMap()
-        owner, template_bytes = JobOwner.of(metadata, output_prefix), template.SerializeToString()
-        digest = digest_of(template_bytes, inputs)
+        owner, template_bytes = owner or JobOwner.of(metadata, output_prefix), template.SerializeToString()
+        digest = digest_of(template_bytes, inputs if known_by is None else known_by)
         wanted = (owner.idempotency_key, digest)
         creation = self._creating.get(wanted)
         if creation is None:

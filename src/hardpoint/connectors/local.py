@@ -11,16 +11,16 @@ import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from contextvars import copy_context
-from functools import partial
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase, SyncConnectorBase
 from hardpoint.connectors.errors import explain, words
+from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.jobs import Jobs, pending
 from hardpoint.connectors.journal import Entry, open_journal
 from hardpoint.connectors.phases import Phase
@@ -29,7 +29,7 @@ from hardpoint.connectors.registry import ConnectorRegistry
 from hardpoint.connectors.resource import Resource
 from hardpoint.context import FlyteContext, FlyteContextManager, Mode
 from hardpoint.errors import FlyteValidationException, TransientError, UserError
-from hardpoint.idl import LiteralMap, TaskTemplate, literal_map
+from hardpoint.idl import Literal, LiteralMap, TaskTemplate, literal_map
 from hardpoint.settings import settings
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.python_function_task import PythonFunctionTask
@@ -52,6 +52,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+_given: ContextVar[dict[str, Literal] | None] = ContextVar("hardpoint_given", default=None)
+"""Inputs of the task that is about to be executed, as they came."""
 
 _NAP = 0.05
 """Seconds for which a waiting thread cannot be interrupted."""
@@ -193,9 +196,10 @@ def render_task_template(tt: TaskTemplate, file_prefix: str) -> TaskTemplate:
 
 
 def _serialization(context: FlyteContext) -> SerializationSettings:
+    from hardpoint.tasks.image import ImageConfig
     from hardpoint.tasks.serialization import SerializationSettings
 
-    found: SerializationSettings = context.serialization or SerializationSettings()
+    found: SerializationSettings = context.serialization or SerializationSettings(ImageConfig.auto())
     return found
 
 
@@ -239,6 +243,15 @@ class AsyncConnectorExecutorMixin(_Task):
 
     waits = True
 
+    def decode_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]:
+        """Inputs as values, for a function that may be called here; otherwise data stays where it is, for the job to read."""
+        _given.set(dict(literals))
+        if isinstance(self, PythonFunctionTask) or self.enable_deck:
+            return super().decode_inputs(literals)
+        codecs = self.interface.input_codecs
+        moving = {name: literal for name, literal in literals.items() if name in codecs and codecs[name].io}
+        return super().decode_inputs({n: v for n, v in literals.items() if n not in moving}) | moving
+
     def execute(self, **kwargs: Any) -> Any:
         """What the job has come to.
 
@@ -247,7 +260,8 @@ class AsyncConnectorExecutorMixin(_Task):
             JobFailedError: the job failed.
             JobInterruptedError: it failed in a way that another attempt may mend.
         """
-        context = FlyteContextManager.current_context()
+        context, given = FlyteContextManager.current_context(), _given.get()
+        _given.set(None)
         template = self.template(_serialization(context))
         connector = ConnectorRegistry.get_connector(template.type, template.task_type_version)
         if not isinstance(connector, AsyncConnectorBase):
@@ -256,14 +270,17 @@ class AsyncConnectorExecutorMixin(_Task):
             )
         prefix = context.file_access.get_random_remote_directory()
         inputs = self._prepared(template, kwargs, prefix, context)
-        jobs = _kernel.jobs()
-        meta: bytes | None = None
+        jobs, owner = _kernel.jobs(), JobOwner.of(None)
+        # What a resumed run stores anew lies elsewhere, and is the same.
+        known_by = inputs if given is None else literal_map(given)
         try:
-            meta = _kernel.run(lambda: jobs.create_or_adopt(connector, template, inputs, prefix))
+            meta = _kernel.run(
+                lambda: jobs.create_or_adopt(connector, template, inputs, prefix, owner=owner, known_by=known_by)
+            )
             resource = _kernel.run(lambda: jobs.follow(connector, meta, prefix, self._tell))
         except BaseException as error:
-            if meta is not None and not isinstance(error, Exception):
-                self._stopped(jobs, connector, meta, error)
+            if not isinstance(error, Exception):
+                self._stopped(owner, error)
             raise
         return _outputs(self, template, resource, prefix, context)
 
@@ -272,7 +289,9 @@ class AsyncConnectorExecutorMixin(_Task):
     ) -> LiteralMap:
         """The inputs; for a function, which runs elsewhere, they are written where its container looks for them."""
         if not isinstance(self, PythonFunctionTask):
-            return literal_map(self.encode_inputs(values))
+            there = {name: value for name, value in values.items() if isinstance(value, Literal)}
+            encoded = self.encode_inputs({name: value for name, value in values.items() if name not in there})
+            return literal_map({name: there.get(name) or encoded[name] for name in values})
         with FlyteContextManager.use(context, mode=Mode.TASK_EXECUTION):  # files travel with them
             inputs = literal_map(self.encode_inputs(values))
         with context.file_access.open(f"{prefix}/inputs.pb", "wb") as stream:
@@ -289,15 +308,23 @@ class AsyncConnectorExecutorMixin(_Task):
             state = resource.phase.name.lower().replace("_", " ")
             context.tell_job(context.params.execution_id, state, resource.message or "", links)
 
-    def _stopped(self, jobs: Jobs, connector: AsyncConnectorBase[Any], meta: bytes, error: BaseException) -> None:
-        """See to the job of a task that was stopped: end it if nobody will ever ask for it again."""
+    def _stopped(self, owner: JobOwner, error: BaseException) -> None:
+        """See to the job of a task that was stopped, also while it was created: end it if nobody will ever ask for it again."""
         if not getattr(error, "time_is_up", False) and not isinstance(error, KeyboardInterrupt):
             logger.warning("%s was stopped. Its job goes on; a run that is resumed finds it again.", self.name)
             return
-        try:
-            _kernel.run(partial(jobs.cancel, connector, meta), _PATIENCE)
-        except Exception as failure:
-            logger.error("%s", explain(failure, f"end the job of {self.name}", where=connector.name)[1])
+        for left in cancel_jobs([entry for entry in _begun(owner) if not entry.ended]):
+            logger.error("It is not certain that the job %s of %s has ended.", left.key, self.name)
+
+
+def _begun(owner: JobOwner) -> list[Entry]:
+    """The jobs of a node, once what was asked for last is in the journal."""
+    jobs, until = _kernel.jobs(), time.monotonic() + _PATIENCE
+    while True:
+        entries = jobs.journal.of_node(owner.node_key)
+        if entries or not jobs.creating or time.monotonic() > until:
+            return entries
+        time.sleep(_NAP)
 
 
 def _outputs(

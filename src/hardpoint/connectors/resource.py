@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self, get_args, get_origin
 from flyteidl.admin.agent_pb2 import Resource as ResourceMessage
 
 from hardpoint import idl
+from hardpoint.connectors.errors import LONGEST, cut
 from hardpoint.connectors.phases import Phase
 from hardpoint.errors import PermanentError
 from hardpoint.idl import LiteralMap, TaskLog
@@ -24,6 +25,10 @@ from hardpoint.types import TypeEngine
 from hardpoint.types.codec import describe_type
 
 __all__ = ["MetaError", "Resource", "ResourceMeta", "log_link"]
+
+
+_MOST_INFO = 256 << 10
+"""Bytes of custom_info."""
 
 
 class MetaError(PermanentError, ValueError):
@@ -112,11 +117,11 @@ class Resource:
     """How a job stands.
 
     Attributes:
-        phase: Its phase.
-        message: What there is to say; of a failure, the service's own words and the remedy.
+        phase: Its phase; the number that it has on the wire is taken as well.
+        message: What there is to say; of a failure, the service's own words and the remedy. Of a long one the middle goes.
         log_links: Links for people, made by `log_link`.
         outputs: Once it has succeeded: values by output, or a `LiteralMap`. None: the job has written them itself.
-        custom_info: JSON-like data about it.
+        custom_info: JSON-like data about it, up to 256 KiB of it on the wire.
     """
 
     phase: Phase
@@ -124,6 +129,12 @@ class Resource:
     log_links: Sequence[TaskLog] | None = None
     outputs: LiteralMap | Mapping[str, Any] | None = None
     custom_info: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.phase) is not Phase:
+            self.phase = Phase(self.phase)
+        if self.message and len(self.message) > LONGEST // 4:  # characters, of which none has more bytes than four
+            self.message = cut(self.message, LONGEST)
 
     def literals(self, types: Mapping[str, Any] | None = None) -> LiteralMap | None:
         """The outputs as literals; by `types` where these are known, else by the values' own."""
@@ -139,7 +150,11 @@ class Resource:
         if outputs is not None:
             message.outputs.CopyFrom(outputs)
         if self.custom_info:
-            message.custom_info.CopyFrom(idl.struct(self.custom_info))
+            info = idl.struct(self.custom_info)
+            if info.ByteSize() <= _MOST_INFO:
+                message.custom_info.CopyFrom(info)
+            else:  # an engine would take none of the message
+                message.message = f"{message.message}\n{info.ByteSize():,} bytes of custom_info are left out.".strip()
         return message
 
     @classmethod

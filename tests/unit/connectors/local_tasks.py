@@ -80,12 +80,19 @@ def register() -> None:
 class VendorTask(AsyncConnectorExecutorMixin, PythonTask[str]):
     """A job of the vendor."""
 
-    def __init__(self, name: str, endpoint: str, outputs: dict[str, Any] | None = None, **metadata: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        outputs: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
+        **metadata: Any,
+    ) -> None:
         super().__init__(
             "vendor_rows" if outputs else "vendor_finding",
             name,
             endpoint,
-            Interface({"n": int}, outputs),
+            Interface(inputs or {"n": int}, outputs),
             metadata=TaskMetadata(**metadata),
         )
 

@@ -183,6 +183,22 @@ def test_a_full_resource_there_and_back() -> None:
     assert [(link.name, link.uri) for link in back.log_links or ()] == [("console", "https://x/1")]
 
 
+def test_a_phase_may_be_the_number_that_it_has_on_the_wire() -> None:
+    assert Resource(3).phase is Phase.SUCCEEDED  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="99"):
+        Resource(99)  # type: ignore[arg-type]
+
+
+def test_what_is_said_of_a_job_is_bounded() -> None:
+    long = Resource(Phase.FAILED, message="first " + 100_000 * "ü" + " last", custom_info={"all": "x" * 500_000})
+    message = long.proto()
+    assert len(message.SerializeToString()) < 4096
+    assert message.message.startswith("first ü")
+    assert " last\n" in message.message
+    assert "500,0" in message.message
+    assert not message.HasField("custom_info")
+
+
 def test_an_empty_resource_there_and_back() -> None:
     message = Resource(Phase.RUNNING).proto()
     assert not message.HasField("outputs")

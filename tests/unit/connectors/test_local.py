@@ -127,6 +127,21 @@ def test_a_task_whose_time_is_up_ends_its_job(vendor: Vendor) -> None:
     assert vendor.jobs["j0"].state == "KILLED"
 
 
+def test_a_task_whose_time_is_up_ends_its_job_also_while_it_is_created(vendor: Vendor) -> None:
+    vendor.fail("POST", Fault(late=3))
+    with pytest.raises(TimeoutError):
+        VendorTask("vendor.late", vendor.endpoint, timeout=1)(n=1)
+    assert vendor.jobs["j0"].state == "KILLED"
+
+
+def test_an_image_of_the_environment_is_the_default(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    vendor.polls = 0
+    with pytest.raises(FlyteValidationException, match="FLYTE_INTERNAL_IMAGE"):
+        VendorFunction(vendor.endpoint, successor)(n=2)
+    monkeypatch.setenv("FLYTE_INTERNAL_IMAGE", "img:2")
+    assert VendorFunction(vendor.endpoint, successor)(n=2) == 3
+
+
 def test_a_functions_inputs_are_written_and_its_outputs_read(vendor: Vendor) -> None:
     vendor.polls = 0
     assert VendorFunction(vendor.endpoint, successor, container_image="img:1")(n=2) == 3
@@ -179,26 +194,54 @@ def test_the_wrong_mixin_is_told(vendor: Vendor) -> None:
 
 SCRIPT = """
 import sys
-from hardpoint import workflow
+import pyarrow as pa
+from hardpoint import FlyteFile, task, workflow
 from hardpoint.engine import RunOptions, execute
-from tests.unit.connectors.local_tasks import Row, VendorTask, register
+from tests.unit.connectors.local_tasks import Row, VendorFunction, VendorTask, register, successor
 
 register()
-task = VendorTask("vendor.resumed", sys.argv[1], {"rows": list[Row]})
+_, endpoint, resume, what = sys.argv
+number = VendorTask("vendor.resumed", endpoint, {"rows": list[Row]})
+of_frame = VendorTask("vendor.of_frame", endpoint, {"rows": list[Row]}, {"n": int, "table": pa.Table})
+
+def counted(n: int, file: FlyteFile, table: pa.Table) -> int:
+    raise AssertionError("This runs elsewhere.")
+
+function = VendorFunction(endpoint, counted, container_image="img:1")
+
+@task
+def made() -> pa.Table:
+    return pa.table({"a": [1]})
+
+@task
+def written() -> FlyteFile:
+    path = f"{sys.path[0]}/file.txt"
+    with open(path, "w") as stream:
+        stream.write("text")
+    return FlyteFile(path)
 
 @workflow
-def wf(n: int) -> list[Row]:
-    return task(n=n)
+def numbers(n: int) -> list[Row]:
+    return number(n=n)
 
-print(execute(wf, {"n": 1}, RunOptions(run_id="fixed", resume=sys.argv[2] or None)).outputs, flush=True)
+@workflow
+def frames(n: int) -> list[Row]:
+    return of_frame(n=n, table=made())
+
+@workflow
+def functions(n: int) -> int:
+    return function(n=n, file=written(), table=made())
+
+options = RunOptions(run_id="fixed", resume=resume or None)
+print(execute(globals()[what], {"n": 1}, options).outputs, flush=True)
 """
 
 
-def run_script(vendor: Vendor, folder: Path, resume: str) -> subprocess.Popen[str]:
+def run_script(vendor: Vendor, folder: Path, resume: str, what: str = "numbers") -> subprocess.Popen[str]:
     (folder / "script.py").write_text(SCRIPT)
     root = str(Path(__file__).parents[3])
     return subprocess.Popen(
-        [sys.executable, str(folder / "script.py"), vendor.endpoint, resume],
+        [sys.executable, str(folder / "script.py"), vendor.endpoint, resume, what],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": root},
@@ -219,6 +262,20 @@ def test_a_run_that_is_resumed_finds_its_job_again(vendor: Vendor, tmp_path: Pat
     with run_script(vendor, tmp_path, "fixed") as process:
         out, _ = process.communicate(timeout=60)
     assert out.strip() == "{'o0': [Row(n=1), Row(n=2)]}"
+    assert len(vendor.jobs) == 1
+
+
+@pytest.mark.parametrize(("what", "said"), [("frames", "[Row(n=1), Row(n=2)]"), ("functions", "2")])
+def test_data_that_is_stored_anew_makes_no_other_job(vendor: Vendor, tmp_path: Path, what: str, said: str) -> None:
+    with run_script(vendor, tmp_path, "", what) as process:
+        while not vendor.calls["GET"]:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    vendor.jobs["j0"].state = "DONE"
+    with run_script(vendor, tmp_path, "fixed", what) as process:
+        out, _ = process.communicate(timeout=60)
+    assert out.strip() == f"{{'o0': {said}}}"
     assert len(vendor.jobs) == 1
 
 
@@ -250,12 +307,14 @@ VendorTask("vendor.interrupted", sys.argv[1])(n=1)
 """
 
 
-def test_a_task_that_was_called_by_itself_and_is_interrupted_ends_its_job(vendor: Vendor) -> None:
+@pytest.mark.parametrize("when", ["creating", "running"])
+def test_a_task_that_was_called_by_itself_and_is_interrupted_ends_its_job(vendor: Vendor, when: str) -> None:
+    vendor.fail("POST", Fault(late=2 if when == "creating" else 0))
     root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, vendor.endpoint], cwd=root, stderr=subprocess.PIPE, text=True
     ) as process:
-        while not vendor.calls["GET"]:
+        while not (vendor.jobs if when == "creating" else vendor.calls["GET"]):
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from hardpoint.tasks.decks import Recorder
     from hardpoint.tasks.interface import Interface
 
-__all__ = ["Dispatchable", "IgnoreOutputs", "Outputs", "adispatch", "dispatch"]
+__all__ = ["EXECUTING", "Dispatchable", "IgnoreOutputs", "Outputs", "adispatch", "dispatch"]
 
 Outputs: TypeAlias = "dict[str, Literal] | LiteralMap | DynamicJobSpec"
 """What a run gives: literals by output, or a message that the task made itself, as dynamic tasks do."""
+EXECUTING = "Error encountered while executing"
+"""How the note begins that marks an error as one of the task's own code."""
 
 
 class IgnoreOutputs(Exception):
@@ -47,7 +49,7 @@ class Dispatchable(Protocol):
     def pre_execute(self, user_params: ExecutionParameters) -> ExecutionParameters | None: ...
     def execute(self, **kwargs: Any) -> Any: ...
     def post_execute(self, user_params: ExecutionParameters, rval: Any) -> Any: ...
-    def decode_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]: ...
+    def take_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]: ...
     def encode_outputs(self, value: Any) -> dict[str, Literal]: ...
 
 
@@ -165,12 +167,12 @@ class _Run:
             return arguments
         given = literals.literals if isinstance(literals, idl.LiteralMap) else literals
         if not task.enable_deck:
-            return task.decode_inputs(given)
+            return task.take_inputs(given)
         from hardpoint.tasks.decks import Recorder
 
         self.recorder = Recorder(task, self.context)
         with self.recorder.part("Convert inputs"):
-            arguments = task.decode_inputs(given)
+            arguments = task.take_inputs(given)
         self.recorder.inputs(arguments)
         self.recorder.begin("Execute user level code")
         return arguments
@@ -178,7 +180,7 @@ class _Run:
     def failed(self, error: BaseException) -> None:
         """Mark an error as one of the task's own code."""
         if not isinstance(error, IgnoreOutputs):
-            error.add_note(f"Error encountered while executing '{self.task.name}'")
+            error.add_note(f"{EXECUTING} '{self.task.name}'")
 
     def finish(self, value: Any) -> Outputs:
         """Clean up, and convert the outputs."""

@@ -1,20 +1,16 @@
-"""A stand-in for AWS Batch: its API on 127.0.0.1. Its containers are threads, which run the functions of tasks."""
+"""A stand-in for AWS Batch: its API on 127.0.0.1. Its containers are processes, with the programs that an image has."""
 
 from __future__ import annotations
 
-import itertools
+import os
+import subprocess
+import sys
+import tempfile
 import time
-import traceback
 import uuid
+from pathlib import Path
 from typing import Any
 
-from flyteidl.core.errors_pb2 import ContainerError, ErrorDocument
-
-from hardpoint.context import FlyteContextManager, Mode
-from hardpoint.errors import TransientError
-from hardpoint.idl import LiteralMap, literal_map
-from hardpoint.tasks.dispatch import dispatch
-from hardpoint.tasks.resolver import load_resolver
 from tests.services.aws import ACCOUNT, REGION, AwsStandIn, Job, Refusal
 
 ARN = f"arn:aws:batch:{REGION}:{ACCOUNT}"
@@ -127,29 +123,21 @@ class BatchStandIn(AwsStandIn):
             found = self.jobs[job]
             found.facts["container"] = {"exitCode": 0, "logStreamName": f"hardpoint/default/{job}"}
             if ok:
-                run_container(found.parameters["containerOverrides"]["command"])
-                found.state, found.reason = "SUCCEEDED", "Essential container in task exited"
+                code = run_container(found.parameters["containerOverrides"])
+                found.state, found.reason = "FAILED" if code else "SUCCEEDED", "Essential container in task exited"
+                found.facts["container"]["exitCode"] = code
             else:
                 found.state, found.reason = "FAILED", "Essential container in task exited"
                 found.facts["container"] |= {"exitCode": 137, "reason": "OutOfMemoryError: Container killed"}
 
 
-def run_container(command: list[str]) -> None:
-    """Do what the command of a function task does in its container: also an error of the function is written, and ends well."""
-    words = dict(itertools.pairwise(command))
-    prefix = words["--output-prefix"]
-    with FlyteContextManager.use(mode=Mode.TASK_EXECUTION) as context:
-        files = context.file_access
-        with files.open(words["--inputs"], "rb") as stream:
-            inputs = LiteralMap.FromString(stream.read())
-        task = load_resolver(words["--resolver"]).load_task(command[command.index("--") + 1 :])
-        try:
-            outputs: Any = dispatch(task, inputs)
-            name, message = "outputs.pb", outputs if isinstance(outputs, LiteralMap) else literal_map(outputs)
-        except Exception as error:
-            again = isinstance(error, TransientError)
-            kind = ContainerError.RECOVERABLE if again else ContainerError.NON_RECOVERABLE
-            failure = ContainerError(code="USER:Unknown", message=traceback.format_exc(), kind=kind)
-            name, message = "error.pb", ErrorDocument(error=failure)
-        with files.open(f"{prefix}/{name}", "wb") as stream:
-            stream.write(message.SerializeToString())
+def run_container(overrides: dict[str, Any]) -> int:
+    """Run the container's command as a process, and return its exit code. Its image holds what can be imported here.
+
+    It has the variables of its job and, as its job's role, the credentials of this process.
+    """
+    image = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    role = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    own = {variable["name"]: variable["value"] for variable in overrides["environment"]}
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(overrides["command"], env=image | role | own, cwd=folder, check=False).returncode

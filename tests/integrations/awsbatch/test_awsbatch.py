@@ -27,6 +27,7 @@ from hardpoint.integrations.awsbatch.connector import PHASES, AWSBatchConnector,
 from hardpoint.settings import override
 from hardpoint.tasks.image import ImageConfig
 from hardpoint.tasks.serialization import FastSerializationSettings, SerializationSettings
+from hardpoint.types import TypeEngine
 from tests.integrations.awsbatch.functions import at_home, nothing, successor
 from tests.services.aws import REGION
 from tests.services.aws_batch import BatchStandIn
@@ -360,6 +361,28 @@ def test_with_a_queue_batch_runs_it(batch: BatchStandIn, bucket: str) -> None:
     [asked] = batch.parameters("SubmitJob")
     assert asked["tags"]["hardpoint-execution"] == run.id
     assert nothing(n=1) is None
+
+
+def test_an_element_of_a_map_is_a_job(batch: BatchStandIn, tmp_path: Path) -> None:
+    """As a control plane asks for it: all elements have the same inputs, and their variables say which one is which."""
+    batch.polls = None
+    numbers = TypeEngine.codec(list[int]).encode([1, 20, 300])
+    (tmp_path / "inputs.pb").write_bytes(idl.literal_map({"n": numbers}).SerializeToString())
+    template = template_of(map_task(successor))
+    places = {
+        "{{.input}}": f"{tmp_path}/inputs.pb",
+        "{{.outputPrefix}}/0": f"{tmp_path}/out/0",
+        "{{.rawOutputDataPrefix}}": f"{tmp_path}/raw",
+    }
+    template.container.args[:] = [places.get(word, word) for word in template.container.args]
+    variables = {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": "FLYTE_K8S_ARRAY_INDEX", "FLYTE_K8S_ARRAY_INDEX": "1"}
+    metadata = TaskExecutionMetadata(environment_variables=variables)
+    connector = AWSBatchConnector()
+    meta = connector.create(template, f"{tmp_path}/out", task_execution_metadata=metadata, idempotency_key=KEY, tags={})
+    batch.end(meta.job_id)
+    assert connector.get(meta).phase is Phase.SUCCEEDED
+    outputs = idl.LiteralMap.FromString((tmp_path / "out" / "outputs.pb").read_bytes())
+    assert outputs.literals["o0"] == idl.integer(21)
 
 
 @pytest.mark.parametrize(

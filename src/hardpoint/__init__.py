@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hardpoint.errors import TransientError as TransientError
     from hardpoint.errors import UserError as UserError
     from hardpoint.integration import Integration as Integration
+    from hardpoint.lazy_import.lazy_module import lazy_module as lazy_module
+    from hardpoint.loggers import logger as logger
     from hardpoint.tasks.container_task import ContainerTask as ContainerTask
     from hardpoint.tasks.dispatch import IgnoreOutputs as IgnoreOutputs
     from hardpoint.tasks.environment import Environment as Environment
@@ -106,6 +108,8 @@ _NAMES = {
     "JSON": "hardpoint.types.iterator:JSON",
     "kwtypes": "hardpoint.types.columns:kwtypes",
     "LaunchPlan": "hardpoint.workflows.launch_plan:LaunchPlan",
+    "lazy_module": "hardpoint.lazy_import.lazy_module:lazy_module",
+    "logger": "hardpoint.loggers:logger",
     "map_task": "hardpoint.workflows.map_task:map_task",
     "PagerDuty": "hardpoint.workflows.notification:PagerDuty",
     "PermanentError": "hardpoint.errors:PermanentError",

@@ -26,6 +26,7 @@ __all__ = [
     "Checkpoint",
     "DeckLike",
     "ExecutionParameters",
+    "ExecutionState",
     "FileAccessLike",
     "FlyteContext",
     "FlyteContextManager",
@@ -290,6 +291,15 @@ _TIMELINE = Ref("hardpoint.deck:TimeLineDeck")
 _DEFAULT_FILES = Ref("hardpoint.storage:default_file_access")
 
 
+class ExecutionState(NamedTuple):
+    """Under what circumstances code runs, as code asks that was written for Flytekit."""
+
+    mode: Mode
+
+    def is_local_execution(self) -> bool:
+        return self.mode.is_local
+
+
 class FlyteContext:
     """The state of the moment. It does not change; `FlyteContextManager.use` makes another one for a block.
 
@@ -332,6 +342,15 @@ class FlyteContext:
     @property
     def user_space_params(self) -> ExecutionParameters:
         return self.params
+
+    @property
+    def execution_state(self) -> ExecutionState:
+        """The mode, where code that was written for Flytekit looks for it."""
+        return ExecutionState(self.mode)
+
+    @property
+    def serialization_settings(self) -> Any:
+        return self.serialization
 
     def new(self, **changes: Any) -> FlyteContext:
         """A copy with changes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -78,6 +78,8 @@ class ConnectorBase(ABC):  # noqa: B024 - what is abstract differs between its t
     capabilities: ClassVar[Capabilities] = Capabilities()
     pool_size: ClassVar[int] = 64
     """Threads for plain methods."""
+    receives: Callable[[Any], Any] | None = None
+    """What makes of each argument what its methods are called with; None: they get the messages as they are."""
 
     def __init__(self, task_type_name: str | None = None, task_type_version: int | None = None, **kwargs: Any) -> None:
         if task_type_name is not None:

@@ -243,14 +243,14 @@ class AsyncConnectorExecutorMixin(_Task):
 
     waits = True
 
-    def decode_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]:
-        """Inputs as values, for a function that may be called here; otherwise data stays where it is, for the job to read."""
+    def take_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]:
+        """Values, for a function that may be called here; otherwise data stays where it is, for the job to read."""
         _given.set(dict(literals))
         if isinstance(self, PythonFunctionTask) or self.enable_deck:
-            return super().decode_inputs(literals)
+            return self.decode_inputs(literals)
         codecs = self.interface.input_codecs
         moving = {name: literal for name, literal in literals.items() if name in codecs and codecs[name].io}
-        return super().decode_inputs({n: v for n, v in literals.items() if n not in moving}) | moving
+        return self.decode_inputs({n: v for n, v in literals.items() if n not in moving}) | moving
 
     def execute(self, **kwargs: Any) -> Any:
         """What the job has come to.

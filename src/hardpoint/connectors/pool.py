@@ -177,6 +177,10 @@ async def call(
     known = _method(connector, method)
     if known.names is not None:
         arguments = {name: value for name, value in arguments.items() if name in known.names}
+    receives = connector.receives
+    if receives is not None:
+        positional = tuple(map(receives, positional))
+        arguments = {name: receives(value) for name, value in arguments.items()}
     if deadline is None or known.kind == "stream":
         return await _answer(connector, known, positional, arguments)
     timer = asyncio.timeout(deadline)

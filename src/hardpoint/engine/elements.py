@@ -83,6 +83,7 @@ class Elements:
         if (
             self._shared  # a value of which each element needs a copy of its own
             or kind.pre_execute is not PythonTask.pre_execute
+            or kind.take_inputs is not PythonTask.take_inputs
             or kind.decode_inputs is not PythonTask.decode_inputs
             or any(codecs[name].io for name in self._columns)
         ):

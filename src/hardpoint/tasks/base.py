@@ -45,6 +45,11 @@ DEFAULT_DECK_FIELDS = ("Source Code", "Dependencies", "Timeline", "Input", "Outp
 _CALL_TASK = Ref("hardpoint.engine:call_task")
 
 
+def _message(value: Any) -> Any:
+    """The message behind an object of `hardpoint.models`, as a task makes it that was written for Flytekit; others as they are."""
+    return value.to_flyte_idl() if hasattr(value, "to_flyte_idl") else value
+
+
 class Task:
     """Something with a name, an interface and a template.
 
@@ -162,8 +167,8 @@ class Task:
             id=self.identifier(settings),
             type=self.task_type,
             task_type_version=self.task_type_version,
-            security_context=self.security_context,
-            extended_resources=self.get_extended_resources(settings),
+            security_context=_message(self.security_context),
+            extended_resources=_message(self.get_extended_resources(settings)),
         )
         self.metadata.fill(message.metadata, generates_deck=self.generates_deck)
         message.interface.CopyFrom(self.interface.typed)
@@ -173,15 +178,15 @@ class Task:
         message.config.update(self.get_config(settings) or {})
         container = self.get_container(settings)
         if container is not None:
-            message.container.CopyFrom(container)
+            message.container.CopyFrom(_message(container))
             return message
         pod = self.get_k8s_pod(settings)
         if pod is not None:
-            message.k8s_pod.CopyFrom(pod)
+            message.k8s_pod.CopyFrom(_message(pod))
             return message
         sql = self.get_sql(settings)
         if sql is not None:
-            message.sql.CopyFrom(sql)
+            message.sql.CopyFrom(_message(sql))
         return message
 
 
@@ -293,6 +298,10 @@ class PythonTask(Tracked, Task, Generic[T]):
             TypeTransformerFailedError: a literal does not fit its input; the message names task and input.
         """
         return conversion.decode(self.name, self.interface.input_codecs, literals)
+
+    def take_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]:
+        """Inputs as `execute` takes them."""
+        return self.decode_inputs(literals)
 
     def encode_inputs(self, values: Mapping[str, Any]) -> dict[str, Literal]:
         """Arguments of a call as literals.

@@ -129,6 +129,10 @@ class ExecutableTemplateShimTask:
         """As `PythonTask.post_execute`."""
         return rval
 
+    def take_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]:
+        """As `PythonTask.take_inputs`."""
+        return self.decode_inputs(literals)
+
     def decode_inputs(self, literals: Mapping[str, Literal]) -> dict[str, Any]:
         """As `PythonTask.decode_inputs`."""
         return conversion.decode(self.name, self.interface.input_codecs, literals)

@@ -19,7 +19,7 @@ from hardpoint.types import builtin
 from hardpoint.types.annotations import annotate
 from hardpoint.types.codec import Codec, describe_type
 from hardpoint.types.scalars import SCALARS
-from hardpoint.types.transformer import TypeTransformer, unannotated
+from hardpoint.types.transformer import TypeTransformer, message_of, unannotated
 
 __all__ = ["TypeEngine"]
 
@@ -234,7 +234,7 @@ class TypeEngine:
     @classmethod
     def to_python_value(cls, ctx: FlyteContext | None, lv: Literal, expected_python_type: Any) -> Any:
         """The value of a literal, as the type asks."""
-        return cls.codec(expected_python_type).decode(lv)
+        return cls.codec(expected_python_type).decode(message_of(lv))
 
     @classmethod
     def to_html(cls, ctx: FlyteContext | None, python_val: Any, expected_python_type: Any) -> str:
@@ -265,13 +265,14 @@ class TypeEngine:
         python_types: Mapping[str, Any] | None = None,
         literal_types: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The values of a `LiteralMap`, by Python types or else by guessing from literal types.
+        """The values of a `LiteralMap`, by Python types or else by guessing from literal types, or from an interface's variables.
 
         Raises:
             ValueError: more literals than types.
         """
+        lm = message_of(lm)
         if python_types is None:
-            python_types = {k: cls.guess_python_type(v) for k, v in (literal_types or {}).items()}
+            python_types = {k: cls.guess_python_type(getattr(v, "type", v)) for k, v in (literal_types or {}).items()}
         extra = sorted(set(lm.literals) - set(python_types))
         if extra:
             raise TypeTransformerFailedError(
@@ -304,7 +305,7 @@ class TypeEngine:
             ValueError: no transformer stands for it.
         """
         guess: Callable[[LiteralType, Iterable[TypeTransformer[Any]]], Any] = Ref("hardpoint.types.guess:guess").load()
-        return guess(literal_type, list(dict.fromkeys(cls._registered.values())))
+        return guess(message_of(literal_type), list(dict.fromkeys(cls._registered.values())))
 
     @classmethod
     def guess_python_types(cls, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ __all__ = [
     "CodecTransformer",
     "SimpleTransformer",
     "TypeTransformer",
+    "message_of",
     "plain_of",
     "unannotated",
 ]
@@ -40,6 +41,11 @@ def runtime_class(t: Any) -> Any:
     """The class to test values against."""
     base = unannotated(t)
     return get_origin(base) or base
+
+
+def message_of(value: Any) -> Any:
+    """The message behind an object of `hardpoint.models`, as code makes it that was written for Flytekit; others as they are."""
+    return value.to_flyte_idl() if hasattr(value, "to_flyte_idl") else value
 
 
 def plain_of(literal: Literal, expected: Any) -> Any:
@@ -154,7 +160,7 @@ class TypeTransformer(Generic[T]):
 
     def compile(self, t: Any) -> Codec:
         """The codec for `t`; called once a type."""
-        literal_type = self.get_literal_type(t)
+        literal_type = message_of(self.get_literal_type(t))
         cls = runtime_class(t)
         check = self.assert_type if self._assertions else None
         current = FlyteContextManager.current_context
@@ -170,7 +176,7 @@ class TypeTransformer(Generic[T]):
                 raise TypeTransformerFailedError(
                     f"{self.name} could not convert a value of {describe_type(t)}: {error}"
                 ) from error
-            literal.CopyFrom(made)
+            literal.CopyFrom(message_of(made))
 
         def read(literal: Literal) -> Any:
             try:

@@ -19,7 +19,7 @@ from hardpoint.types.structured import registry
 from hardpoint.types.structured.dataset import StructuredDataset, check_frame, decoder_for
 from hardpoint.types.structured.declaration import Declaration, declaration
 from hardpoint.types.structured.handlers import PARQUET
-from hardpoint.types.transformer import TypeTransformer, plain_of
+from hardpoint.types.transformer import TypeTransformer, message_of, plain_of
 
 __all__ = ["StructuredDatasetTransformer", "StructuredDatasetTransformerEngine"]
 
@@ -99,7 +99,7 @@ class StructuredDatasetTransformer(TypeTransformer[Any]):
         made = handler.encode(ctx, dataset, given)
         written = DatasetLiteral(uri=made.uri)
         metadata = getattr(made, "metadata", None)
-        own = getattr(metadata, "structured_dataset_type", None)
+        own = message_of(getattr(metadata, "structured_dataset_type", None))
         written.metadata.structured_dataset_type.CopyFrom(own if isinstance(own, StructuredDatasetType) else kind)
         written.metadata.structured_dataset_type.format = handler.supported_format
         dataset.written_as(written)

@@ -1,0 +1,1 @@
+"""Pages where users of Flytekit look for the names of its core; each hands on what is elsewhere."""

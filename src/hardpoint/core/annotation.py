@@ -1,0 +1,5 @@
+"""Names that users know from `flytekit.core.annotation`."""
+
+from hardpoint.types.annotations import FlyteAnnotation
+
+__all__ = ["FlyteAnnotation"]

@@ -1,0 +1,5 @@
+"""Names that users know from `flytekit.models.core.types`."""
+
+from hardpoint.models.messages import BlobType
+
+__all__ = ["BlobType"]

@@ -134,6 +134,7 @@ class Warehouse:
 
     def close(self) -> None:
         self._duckdb.close()
+        del self._duckdb  # a test that failed is kept by pytest, with its server; DuckDB complains of what outlives it
 
     # -- datasets and tables -------------------------------------------------------------------------------------------
 

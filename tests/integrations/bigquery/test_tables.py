@@ -93,7 +93,8 @@ def test_types_that_only_queries_make(way: str, service: BigQuery) -> None:
     """Alone, in lists and in structs."""
     sql = (
         "CREATE TABLE made AS SELECT {'a': [INTERVAL '-1 day -3 hours -0.5 seconds']} AS deep, "
-        "INTERVAL '14 months 2 days 4 seconds' AS span, '[1, 2]'::JSON AS data, ['\"x\"'::JSON, 'null'::JSON] AS more, [1.5::DECIMAL(38, 9)] AS exact"
+        "INTERVAL '14 months 2 days 4 seconds' AS span, '[1, 2]'::JSON AS data, ['\"x\"'::JSON, 'null'::JSON] AS more, "
+        "[1.5::DECIMAL(38, 9)] AS exact"
     )
     service.warehouse.cursor().execute(f'USE "{PROJECT}"."sales"').execute(sql)
     service.warehouse.tables[PROJECT, "sales", "made"] = Table()

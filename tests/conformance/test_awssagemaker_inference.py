@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hardpoint import kwtypes
+from hardpoint.connectors import JobGoneError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.awssagemaker_inference import (
     BotoConnector,
@@ -45,6 +46,11 @@ class TestEndpoint(ConnectorConformance):
             "find_gives_the_job_of_a_key",
             raises=NotImplementedError,
             reason="An endpoint is known by its name, which may depend on inputs; to create it again gives the same one.",
+        ),
+        never(
+            "cancel_after_it_has_ended",
+            raises=JobGoneError,
+            reason="The endpoint is what the task makes: whoever cancels it wants it gone, also if it serves by now.",
         ),
         upstream(
             "many_are_asked_for_at_once",

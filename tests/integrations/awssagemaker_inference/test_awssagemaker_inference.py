@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
 
 from hardpoint import ImageSpec, idl, kwtypes, workflow
 from hardpoint.connectors import ConnectorRegistry, JobGoneError, Phase
 from hardpoint.connectors.connection import Connection, ForeignEndpointError, use_connection
+from hardpoint.connectors.jobs import Jobs
+from hardpoint.connectors.journal import open_journal
 from hardpoint.connectors.local import JobFailedError
 from hardpoint.connectors.resource import MetaError
 from hardpoint.engine import execute
 from hardpoint.errors import FlyteValidationException, PermanentError, TransientError, UserError
-from hardpoint.idl import TaskTemplate
+from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations._aws import AWSAccessError, AWSError
 from hardpoint.integrations.awssagemaker_inference import (
     Boto3ConnectorMixin,
@@ -336,19 +339,46 @@ def test_an_endpoint_with_a_token_is_shared(sagemaker: SageMakerStandIn) -> None
     assert sagemaker.alive(sagemaker.created()[0])
 
 
-def test_an_endpoint_in_service_stays(sagemaker: SageMakerStandIn) -> None:
-    meta = created(endpoint())
-    sagemaker.end(sagemaker.created()[0])
-    SageMakerEndpointConnector().delete(meta)
-    assert SageMakerEndpointConnector().get(meta).phase is Phase.SUCCEEDED
-
-
-def test_a_deletion_that_has_to_wait_is_told(sagemaker: SageMakerStandIn) -> None:
+@pytest.mark.parametrize("ok", [True, False], ids=["in service", "failed"])
+def test_an_endpoint_that_is_wished_away_goes_also_if_it_has_been_made_since(
+    sagemaker: SageMakerStandIn, ok: bool
+) -> None:
+    """SageMaker refuses while it makes the endpoint; whoever asks again has it deleted."""
     sagemaker.polls, sagemaker.deletes_in_progress = None, False
     meta = created(endpoint())
+    [made] = sagemaker.created()
     with pytest.raises(TransientError, match="Cannot update in-progress endpoint") as caught:
         SageMakerEndpointConnector().delete(meta)
     assert "again later" in str(caught.value)
+    sagemaker.end(made, ok)
+    SageMakerEndpointConnector().delete(meta)
+    assert made in sagemaker.forgotten
+    SageMakerEndpointConnector().delete(meta)
+
+
+def test_an_endpoint_that_is_being_deleted_is_let_be(sagemaker: SageMakerStandIn) -> None:
+    sagemaker.polls = None
+    meta = created(endpoint())
+    sagemaker.say(sagemaker.created()[0], "Deleting")
+    SageMakerEndpointConnector().delete(meta)
+    assert sagemaker.parameters("DeleteEndpoint") == []
+
+
+async def test_a_cancellation_that_is_repeated_leaves_no_endpoint(sagemaker: SageMakerStandIn, tmp_path: Path) -> None:
+    """Through the kernel, as a control plane does it: it repeats what was refused."""
+    sagemaker.polls, sagemaker.deletes_in_progress = None, False
+    connector, made = SageMakerEndpointConnector(), template_of(endpoint())
+    journal = open_journal(tmp_path / "jobs.sqlite")
+    jobs = Jobs(journal)
+    meta = await jobs.create_or_adopt(connector, made, LiteralMap(), f"{tmp_path}/n0/0", TaskExecutionMetadata())
+    with pytest.raises(TransientError, match="in-progress"):
+        await jobs.cancel(connector, meta)
+    [job] = sagemaker.created()
+    assert sagemaker.alive(job)
+    sagemaker.end(job)
+    await jobs.cancel(connector, meta)
+    assert job in sagemaker.forgotten
+    journal.close()
 
 
 def test_a_used_up_quota_is_told(sagemaker: SageMakerStandIn) -> None:

@@ -130,19 +130,17 @@ class SageMakerEndpointConnector(AsyncConnectorBase[SageMakerEndpointMetadata]):
         )
 
     def delete(self, resource_meta: SageMakerEndpointMetadata, **kwargs: Any) -> None:
-        """Delete the endpoint, if it is on its way and was made for this attempt. One that serves goes on to serve.
+        """Delete the endpoint, if it was made for this attempt. It may have come into service since it was wished away.
 
         Raises:
             TransientError: SageMaker deletes it only later.
         """
         sagemaker = client("sagemaker", resource_meta.region)
         described = _described(sagemaker, resource_meta.endpoint_name)
-        if described is None:
+        if described is None or described["EndpointStatus"] == "Deleting":
             return
-        phase, _ = phase_or_running(described["EndpointStatus"], PHASES, integration="SageMaker")
-        if phase.is_terminal or _owner(sagemaker, described) != resource_meta.key:
-            return
-        _delete(sagemaker, resource_meta.endpoint_name)
+        if _owner(sagemaker, described) == resource_meta.key:
+            _delete(sagemaker, resource_meta.endpoint_name)
 
 
 def _tags(config: Mapping[str, Any], tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -157,6 +157,16 @@ def test_types_that_no_parameter_has(t: Any) -> None:
         query("SELECT @x", {"x": t})
 
 
+@dataclass
+class Branch:
+    twigs: list[Branch]
+
+
+def test_a_dataclass_that_contains_itself() -> None:
+    with pytest.raises(FlyteValidationException, match="Branch, which contains itself"):
+        query("SELECT @x", {"x": Branch | None})
+
+
 def test_what_is_wrong_is_said_when_the_task_is_made() -> None:
     with pytest.raises(FlyteValidationException, match="Write @x"):
         query("SELECT {{ .inputs.x }}", kwtypes(x=int))

@@ -64,8 +64,12 @@ _OF_SIMPLE = {
 # -- types -------------------------------------------------------------------------------------------------------------
 
 
-def kind_of_type(t: Any) -> Kind:
+def kind_of_type(t: Any, within: tuple[type, ...] = ()) -> Kind:
     """The parameter type of a Python type.
+
+    Args:
+        t: The type.
+        within: Dataclasses of which it is a part.
 
     Raises:
         FlyteValidationException: BigQuery has no parameters of this type.
@@ -75,16 +79,21 @@ def kind_of_type(t: Any) -> Kind:
     if origin in (typing.Union, types.UnionType):
         members = [member for member in args if member is not type(None)]
         if len(members) == 1:  # any parameter may be NULL
-            return kind_of_type(members[0])
+            return kind_of_type(members[0], within)
     elif origin is list and args:
-        return _array(kind_of_type(args[0]), describe_type(t))
+        return _array(kind_of_type(args[0], within), describe_type(t))
     elif origin is dict or base is dict:
         return {"type": "JSON"}
     elif isinstance(base, type):
         if dataclasses.is_dataclass(base):
+            if base in within:
+                raise FlyteValidationException(
+                    f"BigQuery has no parameters of type {describe_type(base)}, which contains itself.",
+                    remedy="Declare the field, or the input, as a dict, which is JSON.",
+                )
             hints = typing.get_type_hints(base, include_extras=True)
-            names = [field.name for field in dataclasses.fields(base)]
-            return {"type": "STRUCT", "structTypes": [{"name": n, "type": kind_of_type(hints[n])} for n in names]}
+            parts = {field.name: kind_of_type(hints[field.name], (*within, base)) for field in dataclasses.fields(base)}
+            return {"type": "STRUCT", "structTypes": [{"name": name, "type": kind} for name, kind in parts.items()]}
         if issubclass(base, enum.Enum):
             return {"type": "STRING"}
         if base is not list and base in pythonTypeToBigQueryType:

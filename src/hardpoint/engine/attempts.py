@@ -96,7 +96,7 @@ class Policy(msgspec.Struct, frozen=True):
         retries, timeout = own.retries, own.timeout
         cached, version = own.cache, own.cache_version
         if node is not None:
-            retries = node.retries or retries
+            retries = node.retries  # which it has from the task, unless they were overridden
             timeout = timeout if node.timeout is None else node.timeout
             cached = cached if node.cacheable is None else node.cacheable
             version = node.cache_version or version

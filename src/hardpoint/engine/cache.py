@@ -1,11 +1,13 @@
 """The local cache: outputs of tasks by task, cache version, interface and inputs.
 
-A value that carries its own hash (`HashMethod`) counts by it alone. Data that a cached task writes lies beside the cache, not in
-the folder of the run that happened to write it, so that removing the run does not break the cache.
+A value that carries its own hash (`HashMethod`) counts by it alone, a file on this machine by its path, size and time of change.
+Data that a cached task writes lies beside the cache, not in the folder of the run that happened to write it, so that removing the
+run does not break the cache.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -26,6 +28,9 @@ def _by_hash(literal: Literal) -> Literal:
     """The literal as it counts for the key: one that has a hash is replaced by it, at any depth."""
     if literal.hash:
         return Literal(hash=literal.hash)
+    paths = list(_local_uris(literal)) if literal.HasField("scalar") else ()
+    if paths:
+        return Literal(hash=f"{literal.SerializeToString(deterministic=True)!r} {[_stamp(path) for path in paths]}")
     kind = literal.WhichOneof("value")
     if kind == "collection":
         out = Literal()
@@ -40,6 +45,21 @@ def _by_hash(literal: Literal) -> Literal:
             out.map.literals[key].CopyFrom(_by_hash(item))
         return out
     return literal
+
+
+def _stamp(path: str) -> list[tuple[str, int, int]]:
+    """What changes when files on this machine do: their names, sizes and times."""
+    found = (
+        [path]
+        if not os.path.isdir(path)
+        else [os.path.join(d, name) for d, _, names in os.walk(path) for name in names]
+    )
+    stamps: list[tuple[str, int, int]] = []
+    for name in sorted(found):
+        with contextlib.suppress(FileNotFoundError):  # which the task will say
+            stat = os.stat(name)
+            stamps.append((name, stat.st_size, stat.st_mtime_ns))
+    return stamps
 
 
 def cache_key(

@@ -17,6 +17,7 @@ from hardpoint.engine.scheduler import Values, Work, run_graph
 from hardpoint.errors import FlyteAssertion
 from hardpoint.idl import Literal
 from hardpoint.secrets import redact_uri
+from hardpoint.tasks import conversion
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.python_function_task import ExecutionBehavior
 from hardpoint.types import TypeEngine
@@ -25,8 +26,9 @@ from hardpoint.workflows.gate import Gate
 from hardpoint.workflows.graph import Branch, Graph, Node
 from hardpoint.workflows.launch_plan import LaunchPlan
 from hardpoint.workflows.map_task import ArrayNode, MapTask
+from hardpoint.workflows.reference import ReferenceEntity
 from hardpoint.workflows.values import evaluate, resolve
-from hardpoint.workflows.workflow import WorkflowBase, WorkflowFailurePolicy
+from hardpoint.workflows.workflow import WorkflowBase, WorkflowFailurePolicy, sub_workflows
 
 if TYPE_CHECKING:
     from hardpoint.workflows.graph import NodeMetadata
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["call_plan", "plan", "run_entity", "run_node", "run_workflow"]
 
 Outputs = Mapping[str, Literal]
+_DEEPEST = 100
+"""Workflows within workflows."""
 
 
 def plan(run: Run, node: Node, values: Values, prefix: str) -> Work | Coroutine[Any, Any, Outputs]:
@@ -126,15 +130,37 @@ async def run_entity(
             inputs,
             lambda: limited(entity.name, limit, run_workflow(run, workflow, complete, f"{path}/")),
         )
+    if isinstance(entity, ReferenceEntity):
+        return await _recorded(
+            run, path, entity.name, inputs, lambda: run.workers.run(lambda: _stand_in(entity, inputs))
+        )
     raise FlyteAssertion(
         f"{entity!r} cannot run on this machine: it refers to something that is registered on a cluster.",
         remedy="Run it remotely, or put a task of your own in its place for local runs.",
     )
 
 
+def _stand_in(entity: ReferenceEntity, inputs: Outputs) -> dict[str, Literal]:
+    """What the stand-in of a reference gives."""
+    interface = entity.python_interface
+    made = entity.execute(**conversion.decode(entity.name, interface.input_codecs, inputs))
+    return conversion.encode_outputs(entity.name, interface, made)
+
+
 async def run_workflow(run: Run, workflow: WorkflowBase, inputs: Outputs, prefix: str = "") -> dict[str, Literal]:
-    """Run a workflow to its end; when it fails, its handler too."""
+    """Run a workflow to its end; when it fails, its handler too.
+
+    Raises:
+        FlyteValidationException: it contains itself.
+    """
     graph = workflow.compile()
+    if not prefix:
+        sub_workflows(graph, (workflow.name,))
+    if prefix.count("/") >= _DEEPEST:
+        raise FlyteAssertion(
+            f"{workflow.name} runs within {_DEEPEST} other workflows.",
+            remedy="Something calls itself, by way of a launch plan or a @dynamic, and never stops.",
+        )
     keep_going = workflow.failure_policy is WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
     try:
         return await run_graph(run, graph, inputs, plan, prefix, keep_going=keep_going)

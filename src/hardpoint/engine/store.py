@@ -6,6 +6,7 @@ may run side by side.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -41,6 +42,8 @@ create table if not exists elements (run text not null, path text not null, name
 create index if not exists elements_by_run on elements (run);
 """
 _VERSION = 2
+_MUCH = 4 << 20
+"""Bytes of the store that may stay empty after runs were removed."""
 
 
 def pack(literals: Mapping[str, Literal]) -> bytes:
@@ -388,3 +391,11 @@ class RunStore:
             self._db.execute("delete from elements where run = ?", (record.id,))
             self._db.execute("delete from runs where id = ?", (record.id,))
             self._db.execute("commit")
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Give the disk what removed runs have left empty, if it is much and nobody else uses the store just now."""
+        free, size = (self._db.execute(f"pragma {what}").fetchone()[0] for what in ("freelist_count", "page_size"))
+        if free * size >= _MUCH:
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody reads or writes: the next time, then
+                self._db.execute("vacuum")

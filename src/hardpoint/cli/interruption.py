@@ -20,7 +20,7 @@ _LOCAL = "hardpoint.connectors.local"
 """What runs the tasks of connectors here: where it has not been loaded, there are no jobs."""
 
 
-def see_to_jobs(run: str, wish: str | None, *, resumable: bool) -> None:
+def see_to_jobs(run: str, wish: str | None, *, resumable: bool, may_ask: bool = True) -> None:
     """End the jobs of an interrupted run, or leave them running, and say so.
 
     Args:
@@ -28,6 +28,7 @@ def see_to_jobs(run: str, wish: str | None, *, resumable: bool) -> None:
         wish: ``cancel``, ``leave``, or ``ask`` (as None) for what is said at the terminal. Where there is none they are left if the
             run can be resumed, since it then goes on with them, and ended if not.
         resumable: Whether the run can be resumed.
+        may_ask: Whether there is time to ask.
     """
     if _LOCAL not in sys.modules:
         return
@@ -39,7 +40,8 @@ def see_to_jobs(run: str, wish: str | None, *, resumable: bool) -> None:
     for job in jobs:
         click.echo(f"  {job.node}  {job.connector}  {job.key}", err=True)
     if wish not in ("cancel", "leave"):
-        wish = _answer("leave" if resumable else "cancel")
+        default = "leave" if resumable else "cancel"
+        wish = _answer(default) if may_ask else default
     if wish == "cancel":
         _cancel(jobs)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -116,10 +117,15 @@ class Launch(msgspec.Struct, frozen=True):
             command=self._command,
         )
         try:
-            with override(local=self._local()), _stdout_is_ours() if as_json else contextlib.nullcontext(), view:
+            with (
+                override(local=self._local()),
+                _stdout_is_ours() if as_json else contextlib.nullcontext(),
+                view,
+                _termination_interrupts() as told,
+            ):
                 result = execute_literals(self.entity, inputs, options)
         except KeyboardInterrupt:
-            see_to_jobs(run, self.settings["on_interrupt"], resumable=recorded)
+            see_to_jobs(run, self.settings["on_interrupt"], resumable=recorded, may_ask=not told)
             click.echo(report.interrupted(run if recorded else None), err=True)
             if as_json:
                 click.echo(report.outcome(run, "aborted", resume=again))
@@ -157,6 +163,22 @@ def record_of(run: str) -> RunRecord:
         return store.run(run)
     finally:
         store.close()
+
+
+@contextlib.contextmanager
+def _termination_interrupts() -> Iterator[list[int]]:
+    """A block in which SIGTERM does what Ctrl-C does; the list then holds it."""
+    told: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        told.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

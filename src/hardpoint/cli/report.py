@@ -66,7 +66,9 @@ def failure(error: BaseException, decks: Mapping[str, str], again: str | None) -
         lines.append(style(title, fg="red", bold=True))
         lines += [f"  {name} = {text}" for name, text in where.inputs.items()]
         lines.append("")
-    if isinstance(error, HardpointError) and error.__traceback__ is None and error.__cause__ is None:
+    if (
+        isinstance(error, HardpointError) and error.__traceback__ is None
+    ):  # it holds the words of whatever was its cause
         lines += [error.message, *([f"  -> {error.remedy}"] if error.remedy else [])]
         lines += getattr(error, "__notes__", [])
     else:

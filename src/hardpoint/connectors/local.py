@@ -24,7 +24,7 @@ from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.jobs import Jobs, pending
 from hardpoint.connectors.journal import Entry, open_journal
 from hardpoint.connectors.phases import Phase
-from hardpoint.connectors.pool import call
+from hardpoint.connectors.pool import call, done_within
 from hardpoint.connectors.registry import ConnectorRegistry
 from hardpoint.connectors.resource import Resource
 from hardpoint.context import FlyteContext, FlyteContextManager, Mode
@@ -58,6 +58,8 @@ _given: ContextVar[dict[str, Literal] | None] = ContextVar("hardpoint_given", de
 
 _NAP = 0.05
 """Seconds for which a waiting thread cannot be interrupted."""
+_LONG = 2.0
+"""Seconds between looks at what hinders a creation."""
 _PAUSE = 0.25
 """Seconds between looks at a job that is ending."""
 _PATIENCE = 10.0
@@ -275,7 +277,12 @@ class AsyncConnectorExecutorMixin(_Task):
         known_by = inputs if given is None else literal_map(given)
         try:
             meta = _kernel.run(
-                lambda: jobs.create_or_adopt(connector, template, inputs, prefix, owner=owner, known_by=known_by)
+                lambda: self._told(
+                    jobs,
+                    connector,
+                    owner,
+                    jobs.create_or_adopt(connector, template, inputs, prefix, owner=owner, known_by=known_by),
+                )
             )
             resource = _kernel.run(lambda: jobs.follow(connector, meta, prefix, self._tell))
         except BaseException as error:
@@ -307,6 +314,23 @@ class AsyncConnectorExecutorMixin(_Task):
         if context.tell_job is not None:
             state = resource.phase.name.lower().replace("_", " ")
             context.tell_job(context.params.execution_id, state, resource.message or "", links)
+
+    async def _told(
+        self, jobs: Jobs, connector: AsyncConnectorBase[Any], owner: JobOwner, creation: Coroutine[Any, Any, bytes]
+    ) -> bytes:
+        """What a creation comes to; while it takes long, what there is to say of it is told."""
+        task = asyncio.ensure_future(creation)
+        last = ""
+        try:
+            while not await done_within(_LONG, task):
+                resource = await jobs.state(connector, pending(owner.idempotency_key))
+                if not resource.phase.is_terminal and resource.message and resource.message != last:
+                    last = resource.message
+                    self._tell(resource)
+        except BaseException:
+            task.cancel()
+            raise
+        return task.result()
 
     def _stopped(self, owner: JobOwner, error: BaseException) -> None:
         """See to the job of a task that was stopped, also while it was created: end it if nobody will ever ask for it again."""

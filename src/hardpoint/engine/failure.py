@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -22,13 +22,30 @@ __all__ = ["Failure", "describe_inputs", "explain", "trim"]
 _PACKAGE = os.path.dirname(os.path.abspath(hardpoint.__file__)) + os.sep
 _INTEGRATIONS = os.path.join(_PACKAGE, "integrations", "")
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_LIBRARY = os.path.dirname(os.path.dirname(asyncio.__file__)) + os.sep
+_PACKAGES = os.path.join(_LIBRARY, "site-packages", "")
 
 
-def _ours(frame_file: str) -> bool:
-    """Whether a frame is of the machinery: this package's, or of the event loop that it runs on."""
-    if frame_file.startswith(_PACKAGE):
-        return not frame_file.startswith(_INTEGRATIONS)
-    return frame_file.startswith(_ASYNCIO)
+def _theirs(frames: Sequence[TracebackType], is_ours: bool) -> list[TracebackType]:
+    """The frames that are not of the machinery: this package's, and those of the standard library that it calls.
+
+    Args:
+        frames: The outermost first.
+        is_ours: Whether the error is one that this package raises: an integration then says all there is to say.
+    """
+    kept: list[TracebackType] = []
+    within = True
+    for tb in frames:
+        file = tb.tb_frame.f_code.co_filename
+        if file.startswith(_PACKAGE):
+            within = is_ours or not file.startswith(_INTEGRATIONS)
+        elif not file.startswith(_ASYNCIO):
+            within = within and file.startswith(_LIBRARY) and not file.startswith(_PACKAGES)
+        else:
+            within = True
+        if not within:
+            kept.append(tb)
+    return kept
 
 
 def trim(error: BaseException) -> BaseException:
@@ -45,7 +62,7 @@ def trim(error: BaseException) -> BaseException:
         while tb is not None:
             frames.append(tb)
             tb = tb.tb_next
-        theirs = [tb for tb in frames if not _ours(tb.tb_frame.f_code.co_filename)]
+        theirs = _theirs(frames, isinstance(current, HardpointError))
         # An error that we raise says all there is to say; any other that has only our frames is our own fault.
         if theirs or isinstance(current, HardpointError):
             kept: TracebackType | None = None

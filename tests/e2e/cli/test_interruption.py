@@ -22,10 +22,10 @@ pytestmark = pytest.mark.usefixtures("lake_environment")
 def interrupted(start: Callable[..., subprocess.Popen[str]], lake: FakeLake) -> Callable[..., str]:
     """Interrupt a run that waits for its job: what it says."""
 
-    def interrupt(*options: str) -> str:
+    def interrupt(*options: str, how: signal.Signals = signal.SIGINT) -> str:
         process = start("run", *options, "lake.py")
         until(lambda: lake.asked)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (130, "")
         return err
@@ -42,6 +42,13 @@ def test_a_job_is_left_to_the_run_that_is_resumed(
     lake.end("job-0")
     assert hardpoint("run", "-q", "--resume", "latest").out == "o0  7\n"
     assert len(lake.created()) == 1
+
+
+def test_a_run_that_is_terminated_ends_as_one_that_is_interrupted(
+    interrupted: Callable[..., str], lake: FakeLake
+) -> None:
+    assert "Cancelled." in interrupted("--on-interrupt", "cancel", how=signal.SIGTERM)
+    assert not lake.alive("job-0")
 
 
 def test_a_job_is_ended_where_that_is_wished(

@@ -338,3 +338,15 @@ def test_variables_of_a_run_are_asked_for_again_but_not_stored(hardpoint: Any, s
     kept = b"".join(path.read_bytes() for path in state_dir.rglob("*") if path.is_file())
     assert b"steps.failing" in kept
     assert b"verysecret" not in kept
+
+
+def test_an_integration_that_refuses_shows_its_words_and_no_code_of_its_own(hardpoint: Any, tmp_path: Path) -> None:
+    (tmp_path / "refused.py").write_text(
+        "from hardpoint.integrations.sqlalchemy import SQLAlchemyConfig, SQLAlchemyTask\n"
+        "task = SQLAlchemyTask('refused', 'SELECT a FROM nowhere', SQLAlchemyConfig('sqlite://'))\n"
+    )
+    done = hardpoint("run", "-q", str(tmp_path / "refused.py"), "task")
+    assert done.status == 1
+    assert "no such table: nowhere" in done.err
+    assert "Traceback" not in done.err
+    assert "File " not in done.err

@@ -19,7 +19,7 @@ from hardpoint.connectors import ConnectorRegistry, Phase
 from hardpoint.connectors.journal import open_journal
 from hardpoint.connectors.local import JobFailedError, JobInterruptedError, render_task_template
 from hardpoint.connectors.registry import FlyteConnectorNotFound
-from hardpoint.engine import RunOptions, execute
+from hardpoint.engine import NodeEvent, RunOptions, execute
 from hardpoint.errors import FlyteValidationException, UserError
 from hardpoint.idl import TaskTemplate
 from tests.unit.connectors.local_tasks import (
@@ -86,6 +86,26 @@ def test_who_waits_for_jobs_keeps_nobody_from_working(vendor: Vendor) -> None:
         return finish()
 
     assert execute(wf, {"ns": list(range(30))}).outputs == {"o0": 70}
+
+
+def test_what_hinders_a_creation_is_told(vendor: Vendor) -> None:
+    vendor.polls = 0
+    vendor.fail("POST", *[Fault(status=503)] * 3)
+    job = VendorTask("vendor.hindered", vendor.endpoint)
+    told: list[str] = []
+
+    class Listening:
+        def node(self, event: NodeEvent) -> None:
+            if event.state == "waiting":
+                told.append(event.message)
+
+    @workflow
+    def wf() -> None:
+        job(n=0)
+
+    execute(wf, {}, RunOptions(listener=Listening()))
+    assert told[0] == "queued: The job is being created. The vendor is sorry."
+    assert len(vendor.jobs) == 1
 
 
 def test_jobs_are_bounded_by_what_the_run_may_do_at_once(vendor: Vendor) -> None:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from hardpoint.connectors import AsyncConnectorBase, ConnectorRegistry, Phase, Resource, ResourceMeta, SyncConnectorBase
+from flyteidl.core.execution_pb2 import TaskExecution
+
+from hardpoint.extend.backend.base_connector import (
+    AsyncConnectorBase,
+    ConnectorRegistry,
+    Resource,
+    ResourceMeta,
+    SyncConnectorBase,
+)
 
 
 @dataclass
@@ -27,7 +35,7 @@ class PortedConnector(AsyncConnectorBase):
 
     def get(self, resource_meta: Metadata, **kwargs) -> Resource:
         return Resource(
-            phase=Phase.SUCCEEDED, outputs={"path": resource_meta.output_path}, message=resource_meta.task_name
+            phase=TaskExecution.SUCCEEDED, outputs={"path": resource_meta.output_path}, message=resource_meta.task_name
         )
 
     def delete(self, resource_meta: Metadata, **kwargs):
@@ -44,7 +52,7 @@ class AsyncPortedConnector(AsyncConnectorBase):
         return Metadata(task_template.custom["job"], output_prefix, task_template.type)
 
     async def get(self, resource_meta: Metadata) -> Resource:
-        return Resource(phase=Phase.RUNNING, message=resource_meta.job_id)
+        return Resource(phase=TaskExecution.RUNNING, message=resource_meta.job_id)
 
     async def delete(self, resource_meta: Metadata):
         pass
@@ -57,7 +65,7 @@ class PortedSync(SyncConnectorBase):
         super().__init__(task_type_name="ported_sync")
 
     def do(self, task_template, output_prefix, inputs=None, **kwargs) -> Resource:
-        return Resource(phase=Phase.SUCCEEDED, outputs={"o0": 7})
+        return Resource(phase=TaskExecution.SUCCEEDED, outputs={"o0": 7})
 
 
 class AsyncPortedSync(SyncConnectorBase):
@@ -67,7 +75,7 @@ class AsyncPortedSync(SyncConnectorBase):
         super().__init__("ported_async_sync", 3)
 
     async def do(self, task_template, output_prefix, inputs=None) -> Resource:
-        return Resource(phase=Phase.SUCCEEDED, outputs={"o0": 8})
+        return Resource(phase=TaskExecution.SUCCEEDED, outputs={"o0": 8})
 
 
 ConnectorRegistry.register(PortedConnector())

@@ -1,0 +1,5 @@
+"""Names that users know from `flytekit.image_spec.image_spec`."""
+
+from hardpoint.tasks.image_spec import ImageSpec
+
+__all__ = ["ImageSpec"]

@@ -234,7 +234,7 @@ class TypeEngine:
     @classmethod
     def to_python_value(cls, ctx: FlyteContext | None, lv: Literal, expected_python_type: Any) -> Any:
         """The value of a literal, as the type asks."""
-        return cls.codec(expected_python_type).decode(message_of(lv))
+        return cls.codec(expected_python_type).decode(lv if type(lv) is Literal else message_of(lv))
 
     @classmethod
     def to_html(cls, ctx: FlyteContext | None, python_val: Any, expected_python_type: Any) -> str:

@@ -45,7 +45,8 @@ def runtime_class(t: Any) -> Any:
 
 def message_of(value: Any) -> Any:
     """The message behind an object of `hardpoint.models`, as code makes it that was written for Flytekit; others as they are."""
-    return value.to_flyte_idl() if hasattr(value, "to_flyte_idl") else value
+    # A message is looked at by its class, since it takes its time to say that it has no such attribute.
+    return value.to_flyte_idl() if hasattr(type(value), "to_flyte_idl") else value
 
 
 def plain_of(literal: Literal, expected: Any) -> Any:

@@ -63,7 +63,7 @@ class TestChat(SyncConnectorConformance):
     values = {"message": "hello"}
 
     def connector(self, url: str) -> ChatGPTConnector:
-        return ChatGPTConnector()
+        return ChatGPTConnector(patience=2)
 
     def task(self) -> ChatGPTTask:
         return ChatGPTTask("conformance.chat", {"model": "m"}, base_url=self.url, request_timeout=1.5)

@@ -21,7 +21,7 @@ from typing import Any
 from hardpoint.connectors.contract import ConnectorBase, accepted_names
 from hardpoint.errors import HardpointError, TransientError
 
-__all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "done_within", "guard_loop"]
+__all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "done_within", "guard_loop", "time_left"]
 
 _IDLE = 30.0
 
@@ -184,6 +184,7 @@ async def call(
     if deadline is None or known.kind == "stream":
         return await _answer(connector, known, positional, arguments)
     timer = asyncio.timeout(deadline)
+    token = _until.set(time.monotonic() + deadline)
     try:
         async with timer:
             return await _answer(connector, known, positional, arguments)
@@ -191,6 +192,17 @@ async def call(
         if timer.expired():
             raise CallTimeoutError(connector.name, method, deadline) from error
         raise
+    finally:
+        _until.reset(token)
+
+
+_until: ContextVar[float | None] = ContextVar("hardpoint_call_until", default=None)
+
+
+def time_left() -> float | None:
+    """Within a connector's method: the seconds after which nobody waits for its answer any more; None: somebody always does."""
+    until = _until.get()
+    return None if until is None else max(0.0, until - time.monotonic())
 
 
 async def _answer(

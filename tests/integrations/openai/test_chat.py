@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import select
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
 
 import pytest
 
-from hardpoint import TaskMetadata, idl, workflow
+from hardpoint import idl, workflow
 from hardpoint.connectors import Phase
 from hardpoint.connectors.connection import Connection, ForeignEndpointError, use_connection
+from hardpoint.connectors.pool import call
 from hardpoint.errors import FlyteValidationException, PermanentError, SecretNotFoundError, TransientError
 from hardpoint.idl import TaskTemplate
 from hardpoint.integrations.openai import ChatGPTConnector, ChatGPTTask
@@ -23,10 +29,19 @@ from tests.integrations.openai.server import FakeOpenAI
 SETTINGS = SerializationSettings(project="p", domain="d", version="v")
 
 
-def do(task: ChatGPTTask, message: str = "hello") -> Any:
+def do(task: ChatGPTTask, message: str = "hello", patience: float = 5) -> Any:
     template = TaskTemplate.FromString(task.template(SETTINGS).SerializeToString())
     inputs = idl.literal_map({"message": idl.string(message)})
-    return ChatGPTConnector().do(template, "", inputs)
+    return ChatGPTConnector(patience=patience).do(template, "", inputs)
+
+
+async def asked(task: ChatGPTTask, deadline: float) -> Any:
+    """What a connector service answers whom it has so long for."""
+    template = TaskTemplate.FromString(task.template(SETTINGS).SerializeToString())
+    inputs = idl.literal_map({"message": idl.string("hello")})
+    return await call(
+        ChatGPTConnector(), "do", deadline=deadline, task_template=template, output_prefix="", inputs=inputs
+    )
 
 
 def test_the_template_is_that_of_the_reference() -> None:
@@ -173,14 +188,86 @@ def test_who_is_too_fast_is_told_for_how_long_to_wait(
 ) -> None:
     service.refuse("/completions", 429, "Rate limit reached.", code="rate_limit_exceeded", **{header: value})
     with pytest.raises(TransientError, match="Rate limit reached") as caught:
-        do(ChatGPTTask("chat.busy", {"model": "m"}))
+        do(ChatGPTTask("chat.busy", {"model": "m"}), patience=0)
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds, rel=0.1))
 
 
-def test_another_attempt_comes_after_the_wait(service: FakeOpenAI) -> None:
-    service.refuse("/completions", 429, "Rate limit reached.", retry_after_ms="50")
-    task = ChatGPTTask("chat.again", {"model": "m"}, metadata=TaskMetadata(retries=1))
-    assert task(message="hello") == "HELLO"
+def test_a_busy_api_is_asked_again_when_it_wants_to_be(service: FakeOpenAI) -> None:
+    service.refuse("/completions", 429, "Rate limit reached.", code="rate_limit_exceeded", retry_after="1")
+    service.refuse("/completions", 503, "The engine is overloaded.")
+    began = time.monotonic()
+    assert ChatGPTTask("chat.again", {"model": "m"})(message="hello") == "HELLO"
+    assert 1.2 < time.monotonic() - began < 10
+    assert len(service.asked) == 1  # that it took
+
+
+def test_a_request_that_is_wrong_is_not_repeated(service: FakeOpenAI) -> None:
+    service.refuse("/completions", 400, "Wrong.")
+    with pytest.raises(RequestRefusedError, match="Wrong"):
+        do(ChatGPTTask("chat.wrong", {"model": "m"}))
+    assert service.asked == []
+
+
+async def test_nobody_waits_longer_than_the_caller(service: FakeOpenAI) -> None:
+    service.refuse("/completions", 429, "Rate limit reached.", retry_after="1")
+    service.refuse("/completions", 429, "Rate limit reached.", retry_after="30")
+    began = time.monotonic()
+    with pytest.raises(TransientError, match="Rate limit reached") as caught:
+        await asked(ChatGPTTask("chat.late", {"model": "m"}), deadline=4)
+    assert 0.9 < time.monotonic() - began < 3
+    assert caught.value.retry_after == 30
+    assert caught.value.__notes__ == ["It was asked 2 times."]
+    assert "retries" in str(caught.value.remedy)
+    assert service.asked == []
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+async def test_no_request_goes_on_when_nobody_waits(drips: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Slow(drips) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        with pytest.raises(TransientError):
+            await asked(ChatGPTTask("chat.slow", {"model": "m"}), deadline=1)
+        assert await asyncio.to_thread(server.left.wait, 2), "The connection is still open."
+
+
+class Slow:
+    """A server that takes a question and does not come to an end with its answer."""
+
+    def __init__(self, drips: bool) -> None:
+        self.left = left = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                if drips:
+                    self.send_response(200)
+                    self.send_header("Content-Type", "application/json")
+                    self.end_headers()
+                try:
+                    for _ in range(200):
+                        if drips:
+                            self.wfile.write(b" ")
+                        readable, _, _ = select.select([self.connection], [], [], 0.05)
+                        if readable and not self.connection.recv(1):
+                            break
+                    else:
+                        return
+                except OSError:  # it has hung up
+                    pass
+                left.set()
+
+            def log_message(self, *words: Any) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def test_a_server_of_another_kind_is_told(service: FakeOpenAI) -> None:

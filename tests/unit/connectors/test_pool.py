@@ -13,7 +13,7 @@ import pytest
 
 from hardpoint.connectors import Resource, SyncConnectorBase
 from hardpoint.connectors.phases import Phase
-from hardpoint.connectors.pool import BlockedLoopError, CallTimeoutError, Threads, call, guard_loop
+from hardpoint.connectors.pool import BlockedLoopError, CallTimeoutError, Threads, call, guard_loop, time_left
 
 variable: ContextVar[str] = ContextVar("variable", default="unset")
 
@@ -144,3 +144,18 @@ async def test_what_is_asked_while_the_last_thread_leaves_is_done(monkeypatch: p
     threads = Threads("hasty", 1, idle=0.05)
     for number in range(3):
         assert await asyncio.wait_for(threads.run(lambda n=number: n), 20) == number
+
+
+class TellsTime(SyncConnectorBase):
+    name, task_type_name = "Clock", "clock"
+
+    def do(self, *args: Any, **kwargs: Any) -> Any:
+        return time_left()
+
+
+async def test_a_method_knows_for_how_long_it_is_waited_for() -> None:
+    connector = TellsTime()
+    left = await call(connector, "do", deadline=5)
+    assert 4 < left <= 5
+    assert await call(connector, "do") is None
+    assert time_left() is None

@@ -90,7 +90,9 @@ class Account:
 # A client closes its connections when it is dropped.
 @lru_cache(maxsize=64)
 def _client(api_key: str, base_url: str, organization: str, project: str) -> OpenAI:
-    from openai import OpenAI
+    from openai import DefaultHttpxClient, OpenAI
+
+    from hardpoint.integrations.openai.patience import bounded
 
     return OpenAI(
         api_key=api_key,
@@ -99,4 +101,5 @@ def _client(api_key: str, base_url: str, organization: str, project: str) -> Ope
         project=project or None,
         timeout=TIMEOUT,
         max_retries=0,  # whoever asked knows for how long it makes sense
+        http_client=DefaultHttpxClient(event_hooks={"response": [bounded]}),
     )

@@ -10,12 +10,16 @@ from hardpoint.connectors import Phase, Resource, SyncConnectorBase
 from hardpoint.errors import PermanentError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.openai.account import TIMEOUT, Account
-from hardpoint.integrations.openai.problems import ask
+from hardpoint.integrations.openai.patience import ask_patiently
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 __all__ = ["ChatGPTConnector", "NoAnswerError"]
+
+
+PATIENCE = 120.0
+"""Seconds."""
 
 
 class NoAnswerError(UserError):
@@ -31,11 +35,20 @@ class _Answer(NamedTuple):
 
 
 class ChatGPTConnector(SyncConnectorBase):
-    """Sends the message with what the task's config holds, and hands the text on that comes back."""
+    """Sends the message with what the task's config holds, and hands the text on that comes back.
+
+    Args:
+        patience: Seconds for which a busy API is asked again, where whoever asks has no deadline.
+        kwargs: As for `SyncConnectorBase`.
+    """
 
     name = "ChatGPT Connector"
     task_type_name = "chatgpt"
     pool_size = 256  # an answer takes long, and is only waited for
+
+    def __init__(self, *, patience: float = PATIENCE, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._patience = patience
 
     def do(
         self, task_template: TaskTemplate, output_prefix: str, inputs: LiteralMap | None = None, **kwargs: Any
@@ -43,6 +56,7 @@ class ChatGPTConnector(SyncConnectorBase):
         custom = idl.native(task_template.custom)
         config = {name: value for name, value in (custom.get("chatgpt_config") or {}).items() if value is not None}
         config.setdefault("timeout", custom.get("timeout") or TIMEOUT)
+        config["patience"] = self._patience
         message = inputs.literals["message"].scalar.primitive.string_value if inputs is not None else ""
         answer_of = _respond if custom.get("api") == "responses" else _complete
         answer = answer_of(Account.of(custom).connect(), config, {"role": "user", "content": message})
@@ -59,7 +73,7 @@ class ChatGPTConnector(SyncConnectorBase):
 def _complete(client: OpenAI, config: Mapping[str, Any], message: dict[str, str]) -> _Answer:
     # https://platform.openai.com/docs/api-reference/chat/object
     messages = [*config.get("messages", ()), message]
-    told = ask(client.chat.completions.create, "complete the chat", **{**config, "messages": messages})
+    told = ask_patiently(client.chat.completions.create, "complete the chat", **{**config, "messages": messages})
     if not told.choices:
         raise PermanentError(f"The model {told.model} has answered without a choice.", id=told.id)
     choice = told.choices[0]
@@ -75,7 +89,7 @@ def _respond(client: OpenAI, config: Mapping[str, Any], message: dict[str, str])
     # https://platform.openai.com/docs/api-reference/responses/object
     given = config.get("input", ())
     history = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    told = ask(client.responses.create, "respond", **{**config, "input": [*history, message]})
+    told = ask_patiently(client.responses.create, "respond", **{**config, "input": [*history, message]})
     if told.error is not None:
         raise PermanentError(f"The model {told.model} has failed: {told.error.message}", id=told.id)
     why = told.incomplete_details.reason if told.incomplete_details is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import re
 from pathlib import Path
@@ -13,9 +15,11 @@ import pytest
 import yaml
 
 from hardpoint.cli.serve import connector
+from hardpoint.connectors.connection import Connection
 from hardpoint.settings import load
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
+SOURCE = DEPLOY.parent / "src"
 FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 MODELS = {
     "ConfigMap": "V1ConfigMap",
@@ -110,6 +114,35 @@ def test_the_environment_is_ours() -> None:
         "endpoints",
         "task_secrets",
     }
+
+
+def asked_for() -> set[str]:
+    """The names under which connectors look secrets up."""
+    found = set()
+    for file in sorted((SOURCE / "hardpoint" / "integrations").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call) or getattr(node.func, "attr", "") != "secret" or not node.args:
+                continue
+            name = node.args[0]
+            if isinstance(name, ast.Name):
+                module = importlib.import_module(".".join(file.relative_to(SOURCE).with_suffix("").parts))
+                found.add(getattr(module, name.id))
+            else:
+                found.add(ast.literal_eval(name))
+    return found
+
+
+def test_secrets_bear_the_names_that_connectors_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = load({"XDG_CONFIG_HOME": "/nonexistent"}).secrets.env_prefix
+    given = {name: value for name, value in one("Secret")["stringData"].items() if name.startswith(prefix)}
+    names = {name.upper(): name for name in asked_for()}
+    assert given
+    assert "AWS_ACCESS_KEY_ID" in names
+    for variable, value in given.items():
+        name = names.get(variable.removeprefix(prefix))
+        assert name is not None, f"{variable}: connectors ask for {', '.join(sorted(names))}."
+        monkeypatch.setenv(variable, value)
+        assert Connection(shared=True).secret(name) == value
 
 
 def test_selectors_select() -> None:

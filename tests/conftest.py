@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -43,4 +44,9 @@ def state_dir(monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HARDPOINT_LOCAL_STATE_DIR", str(path))
     # The configuration is read once a process; each test reads its own.
     monkeypatch.setattr("hardpoint.settings._loaded", None)
+    # Clients of stores keep the address and the credentials that they were made with.
+    monkeypatch.setattr("hardpoint.storage.access._default", None)
+    # What one test knows as a secret may be a word in the next.
+    monkeypatch.setattr("hardpoint.secrets._known", OrderedDict())
+    monkeypatch.setattr("hardpoint.secrets._pattern", None)
     return path

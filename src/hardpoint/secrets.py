@@ -266,6 +266,7 @@ def _hand_out(value: str | bytes, encode_mode: str, place: str) -> str | bytes:
 
 _LIMIT = 1000
 _SHORTEST = 4  # "no", "1" and "abc" would black out half of a log
+_SHORT = 8  # "test" stands within other words, where it gives nothing away
 
 _known: OrderedDict[str, None] = OrderedDict()
 _pattern: re.Pattern[str] | None = None
@@ -275,7 +276,8 @@ _lock = threading.Lock()
 def remember(value: str) -> None:
     """From now on `redact` hides this value, also as it looks within a URI, JSON or a Python literal.
 
-    Values of three characters or fewer are not hidden. The last 1000 values are kept.
+    Values of three characters or fewer are not hidden; letters and digits of fewer than eight are where they stand alone. The last
+    1000 values are kept.
     """
     global _pattern
     if len(value) < _SHORTEST:
@@ -292,6 +294,11 @@ def _forms(value: str) -> set[str]:
     return {value, quote(value), quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}
 
 
+def _expression(form: str) -> str:
+    escaped = re.escape(form)
+    return rf"(?<![^\W_]){escaped}(?![^\W_])" if len(form) < _SHORT and form.isalnum() else escaped
+
+
 def redact(text: str) -> str:
     """The text with every secret that was handed out replaced by ``***``."""
     global _pattern
@@ -301,7 +308,7 @@ def redact(text: str) -> str:
         if _pattern is None:
             forms = {form for value in _known for form in _forms(value)}
             # The longest first: of two secrets one may be the beginning of the other.
-            _pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+            _pattern = re.compile("|".join(map(_expression, sorted(forms, key=len, reverse=True))))
         pattern = _pattern
     return pattern.sub(HIDDEN, text)
 

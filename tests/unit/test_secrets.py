@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 import logging
 import pickle
 from collections.abc import Iterator
@@ -304,6 +305,15 @@ def test_what_was_handed_out_is_hidden(secrets: SecretsManager, monkeypatch: pyt
     assert redact("hunter22 hunter2") == "*** ***"
 
 
+def test_short_words_are_hidden_where_they_stand_alone() -> None:
+    remember("test")
+    remember("pa$$")
+    assert redact("/tmp/pytest-0 contested tests, postgresql://test:test@h?p=test_1 'test'") == (
+        "/tmp/pytest-0 contested tests, postgresql://***:***@h?p=***_1 '***'"
+    )
+    assert redact("xpa$$y") == "x***y"
+
+
 def test_short_values_are_not_hidden() -> None:
     for value in ("", "1", "abc"):
         remember(value)
@@ -316,7 +326,11 @@ def test_every_form_is_hidden(value: str, before: str, after: str) -> None:
     remember(value)
     for form in (value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="", errors="replace")):
         assert redact(form) == "***"
-        assert value not in redact(before + form + after) or value in "***"
+        left = redact(before + form + after)
+        if len(value) < 8 and value.isalnum():  # a word, which may stand within another
+            assert re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", left) is None
+        else:
+            assert value not in left or value in "***"
 
 
 def test_no_more_is_remembered_than_a_thousand() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import io
 import json
-import re
 import logging
 import pickle
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

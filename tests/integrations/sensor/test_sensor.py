@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from hardpoint.connectors.journal import open_journal
 from hardpoint.connectors.local import JobFailedError
 from hardpoint.connectors.pool import call, guard_loop
 from hardpoint.connectors.registry import ConnectorRegistry, FlyteConnectorNotFound
+from hardpoint.connectors.service.directory import import_modules
 from hardpoint.context import FlyteContextManager
 from hardpoint.engine import RunOptions, execute
 from hardpoint.errors import FlyteValidationException, TransientError, UserError
@@ -307,24 +309,47 @@ def test_looks_leave_no_objects_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "message"),
+    ("module", "name"),
     [
-        ("no_such_module", "Sensor", "The sensor no_such_module.Sensor is not installed where the connector runs"),
-        (HERE, "Nobody", "is not installed where the connector runs"),
-        (HERE, "NOT_A_SENSOR", "is no sensor"),
-        ("os", "system", "os.system is no sensor"),
-        (HERE, "Threshold", "is no sensor"),
+        ("no_such_module", "Sensor"),
+        (HERE, "Nobody"),
+        (HERE, "NOT_A_SENSOR"),
+        ("os", "system"),
+        (HERE, "Threshold"),
+        ("hardpoint.sensor", "BaseSensor"),
     ],
 )
-def test_only_sensors_that_are_installed_are_made(module: str, name: str, message: str) -> None:
+def test_only_sensors_that_are_there_are_made(module: str, name: str) -> None:
     made = template(sensors.Undeclared("s"))
     made.custom.update({"sensor_module": module, "sensor_name": name})
+    message = f"There is no sensor {module}.{name} where the connector runs"
     with pytest.raises(UserError, match=message):
         SensorEngine().create(made, "", None, idempotency_key="k")
     resource = look(SensorMetadata(module, name))
     assert resource.phase is Phase.FAILED
     assert message in str(resource.message)
-    assert "->" in str(resource.message)
+    assert f"--modules {module}" in str(resource.message)
+
+
+def test_no_module_is_imported_because_a_call_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To import is to run: whoever starts the service says what is imported, and not whoever calls it."""
+    ran = tmp_path / "ran"
+    source = f"""
+from hardpoint.sensor import BaseSensor
+open({str(ran)!r}, "w").close()
+
+class Ready(BaseSensor):
+    def poke(self) -> bool:
+        return True
+"""
+    (tmp_path / "sensors_of_another.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    meta = SensorMetadata("sensors_of_another", "Ready")
+    assert look(meta).phase is Phase.FAILED
+    assert not ran.exists()
+    import_modules(["sensors_of_another"])
+    monkeypatch.delitem(sys.modules, "sensors_of_another")  # forgotten at the end; the class is known already
+    assert look(meta).phase is Phase.SUCCEEDED
 
 
 def test_a_config_that_makes_no_sense_is_told_at_once() -> None:

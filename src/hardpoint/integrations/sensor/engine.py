@@ -8,7 +8,7 @@ import inspect
 import logging
 import time
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -25,7 +25,6 @@ from hardpoint.integrations.sensor.base import BaseSensor, PokeResult
 from hardpoint.integrations.sensor.file_sensor import FileSensor
 from hardpoint.secrets import redact_uri
 from hardpoint.tasks.naming import module_name
-from hardpoint.tasks.resolver import load_object
 from hardpoint.types import TypeEngine
 
 __all__ = ["SensorEngine", "SensorMetadata"]
@@ -203,18 +202,26 @@ def _sensor(meta: SensorMetadata) -> BaseSensor:
 
 
 def _class(module: str, name: str) -> type[BaseSensor]:
-    # Locally, the script that runs is not imported once more under the name that it has elsewhere.
-    home = "__main__" if module == module_name("__main__") else module
-    remedy = "Install the module in the connector's image, and name it with --modules if it is not on Python's path."
-    try:
-        found = load_object(f"{home}.{name}")
-    except (UserError, ImportError) as error:
+    """The class of that name, if it is there already.
+
+    The name comes with a call, and to import a module is to run it. So none is: whoever starts the process decides what is
+    imported, and with it which sensors there are.
+    """
+    found = [cls for cls in _sensors(BaseSensor) if cls.__qualname__ == name and module_name(cls.__module__) == module]
+    if not found:
         raise UserError(
-            f"The sensor {module}.{name} is not installed where the connector runs: {words(error)}", remedy=remedy
-        ) from error
-    if not isinstance(found, type) or not issubclass(found, BaseSensor):
-        raise UserError(f"{module}.{name} is no sensor.", remedy="Let it be a subclass of hardpoint.sensor.BaseSensor.")
-    return found
+            f"There is no sensor {module}.{name} where the connector runs: nothing that was imported there declares one.",
+            remedy=f"Install its module there, and name it when the service starts: --modules {module}. "
+            "It is to be a subclass of hardpoint.sensor.BaseSensor at the module's top level.",
+        )
+    return found[-1]  # of a module that was loaded anew, the latest
+
+
+def _sensors(cls: type[BaseSensor]) -> Iterator[type[BaseSensor]]:
+    """All classes of sensors that this process has."""
+    for made in cls.__subclasses__():
+        yield made
+        yield from _sensors(made)
 
 
 def _plain(inputs: LiteralMap) -> dict[str, Any] | None:

@@ -69,8 +69,9 @@ def test_it_says_what_comes_next(package: tuple[Path, str]) -> None:
 
 
 def test_its_tests_pass(package: tuple[Path, str], installed: Path) -> None:
-    # The plugin is for this project's own tests, and wants to be configured.
-    passed(package[0], "-p", "no:asyncio", path=installed)
+    """Also where pytest-asyncio is installed, which warns of what is not configured, and where it is not."""
+    passed(package[0], path=installed)
+    passed(package[0], "-p", "no:asyncio", "tests/test_example.py", path=installed)
 
 
 def test_its_types_are_strict(package: tuple[Path, str], installed: Path, tmp_path: Path) -> None:

@@ -253,11 +253,11 @@ def test_decoders_may_give_generators_and_refuse_what_they_cannot() -> None:
 
 def test_a_protocol_that_is_no_storage() -> None:
     for find in (registry.find_encoder, registry.find_decoder):
-        with pytest.raises(HandlerNotFoundError, match=r"protocol \[bq\]") as caught:
-            find(pd.DataFrame, "bq", "")
-        assert "bq:// is no storage, and no installed integration serves it" in str(caught.value)
-    with pytest.raises(ValueError, match=r"protocol \[bq\]"):
-        StructuredDataset(uri="bq://project.dataset.table").open(pd.DataFrame).all()
+        with pytest.raises(HandlerNotFoundError, match=r"protocol \[vault\]") as caught:
+            find(pd.DataFrame, "vault", "")
+        assert "vault:// is no storage, and no installed integration serves it" in str(caught.value)
+    with pytest.raises(ValueError, match=r"protocol \[vault\]"):
+        StructuredDataset(uri="vault://project.dataset.table").open(pd.DataFrame).all()
 
 
 class FromManifestEncoder(RowsEncoder):

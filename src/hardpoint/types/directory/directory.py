@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
+
+import msgspec
 
 from hardpoint.context import FileAccessLike, FlyteContextManager, current_context
 from hardpoint.errors import TypeTransformerFailedError
@@ -186,4 +187,4 @@ def _limited(files: FileAccessLike, batch_size: int | None) -> FileAccessLike:
     """The same storage, which moves no more files at once than asked for."""
     if batch_size is None or not isinstance(files, FileAccess):
         return files
-    return FileAccess(files.raw_output_prefix, settings=replace(files.settings, concurrency=batch_size))
+    return FileAccess(files.raw_output_prefix, settings=msgspec.structs.replace(files.settings, concurrency=batch_size))

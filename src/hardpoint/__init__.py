@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from hardpoint.integration import Integration as Integration
     from hardpoint.lazy_import.lazy_module import lazy_module as lazy_module
     from hardpoint.loggers import logger as logger
+    from hardpoint.models.core.types import BlobType as BlobType
+    from hardpoint.models.literals import Blob as Blob
+    from hardpoint.models.literals import BlobMetadata as BlobMetadata
+    from hardpoint.models.literals import Literal as Literal
+    from hardpoint.models.literals import Scalar as Scalar
+    from hardpoint.models.types import LiteralType as LiteralType
     from hardpoint.tasks.container_task import ContainerTask as ContainerTask
     from hardpoint.tasks.dispatch import IgnoreOutputs as IgnoreOutputs
     from hardpoint.tasks.environment import Environment as Environment
@@ -75,6 +81,9 @@ if TYPE_CHECKING:
 _NAMES = {
     "approve": "hardpoint.workflows.gate:approve",
     "BatchSize": "hardpoint.types.directory:BatchSize",
+    "Blob": "hardpoint.models.literals:Blob",
+    "BlobMetadata": "hardpoint.models.literals:BlobMetadata",
+    "BlobType": "hardpoint.models.core.types:BlobType",
     "Cache": "hardpoint.tasks.metadata:Cache",
     "CachePolicy": "hardpoint.tasks.metadata:CachePolicy",
     "conditional": "hardpoint.workflows.condition:conditional",
@@ -109,6 +118,8 @@ _NAMES = {
     "kwtypes": "hardpoint.types.columns:kwtypes",
     "LaunchPlan": "hardpoint.workflows.launch_plan:LaunchPlan",
     "lazy_module": "hardpoint.lazy_import.lazy_module:lazy_module",
+    "Literal": "hardpoint.models.literals:Literal",
+    "LiteralType": "hardpoint.models.types:LiteralType",
     "logger": "hardpoint.loggers:logger",
     "map_task": "hardpoint.workflows.map_task:map_task",
     "PagerDuty": "hardpoint.workflows.notification:PagerDuty",
@@ -120,6 +131,7 @@ _NAMES = {
     "reference_task": "hardpoint.workflows.reference:reference_task",
     "reference_workflow": "hardpoint.workflows.reference:reference_workflow",
     "Resources": "hardpoint.tasks.resources:Resources",
+    "Scalar": "hardpoint.models.literals:Scalar",
     "Secret": "hardpoint.tasks.secret:Secret",
     "Slack": "hardpoint.workflows.notification:Slack",
     "sleep": "hardpoint.workflows.gate:sleep",

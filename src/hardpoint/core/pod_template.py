@@ -2,4 +2,6 @@
 
 from hardpoint.tasks.pod import PodTemplate
 
-__all__ = ["PodTemplate"]
+__all__ = ["PRIMARY_CONTAINER_DEFAULT_NAME", "PodTemplate"]
+
+PRIMARY_CONTAINER_DEFAULT_NAME = "primary"

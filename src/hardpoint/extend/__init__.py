@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hardpoint._lazy import attach
 
 if TYPE_CHECKING:
+    from hardpoint.context import ExecutionState as ExecutionState
     from hardpoint.integration import Integration as Integration
     from hardpoint.secrets import SecretsManager as SecretsManager
     from hardpoint.storage import FileAccess as FileAccess
@@ -43,6 +44,7 @@ __getattr__, __dir__, __all__ = attach(
         "Codec": "hardpoint.types:Codec",
         "DictTransformer": "hardpoint.types.containers:DictTransformer",
         "ExecutableTemplateShimTask": "hardpoint.tasks.shim:ExecutableTemplateShimTask",
+        "ExecutionState": "hardpoint.context:ExecutionState",
         "FastSerializationSettings": "hardpoint.tasks.serialization:FastSerializationSettings",
         "FileAccess": "hardpoint.storage:FileAccess",
         "IgnoreOutputs": "hardpoint.tasks.dispatch:IgnoreOutputs",

@@ -7,7 +7,7 @@ given; `to_flyte_idl` is the message with the changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, Self
 
@@ -281,19 +281,21 @@ def _write(message: Any, field: Any, value: Any) -> None:
         _write_list(message, field, value)
     elif field.message_type is None:
         setattr(message, field.name, value)
-    elif field.message_type.full_name in _WRITE and isinstance(value, _WRITE[field.message_type.full_name][0]):
-        made = _WRITE[field.message_type.full_name][1](value)
-        # What is always there has been looked at, and need not have been set.
-        if made.ByteSize() or message.HasField(field.name) or field.name not in _always(field):
-            getattr(message, field.name).CopyFrom(made)
     else:
         made = message_of(value)
-        if made.ByteSize() or message.HasField(field.name) or field.name not in _always(field):
+        if not isinstance(made, Message):
+            made = _made(field.message_type.full_name, value)
+        # What is always there has been looked at, and need not have been set.
+        always = field.name in _ALWAYS.get(field.containing_type.full_name, ())
+        if made.ByteSize() or message.HasField(field.name) or not always:
             getattr(message, field.name).CopyFrom(made)
 
 
-def _always(field: Any) -> Iterable[str]:
-    return _ALWAYS.get(field.containing_type.full_name, ())
+def _made(name: str, value: Any) -> Message:
+    kinds, make = _WRITE.get(name, ((), None))
+    if make is None or not isinstance(value, kinds):
+        raise TypeError(f"{value!r} is no {name}.")
+    return make(value)
 
 
 def _write_map(message: Any, field: Any, value: Mapping[str, Any]) -> None:

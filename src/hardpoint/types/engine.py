@@ -246,10 +246,14 @@ class TypeEngine:
     def dict_to_literal_map(
         cls, ctx: FlyteContext | None, d: Mapping[str, Any], type_hints: Mapping[str, Any] | None = None
     ) -> LiteralMap:
-        """Named values as a `LiteralMap`; where no hint is given, by the value's own type."""
+        """Named values as a `LiteralMap`; where no hint is given, by the value's own type. Literals stay as they are."""
         result = LiteralMap()
         hints = type_hints or {}
         for name, value in d.items():
+            made = message_of(value)
+            if isinstance(made, Literal):
+                result.literals[name].CopyFrom(made)
+                continue
             try:
                 cls.codec(hints[name] if name in hints else cls.type_of(value)).fill(value, result.literals[name])
             except TypeTransformerFailedError as error:

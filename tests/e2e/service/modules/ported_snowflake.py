@@ -17,7 +17,6 @@ from hardpoint.extend.backend.base_connector import (
     ResourceMeta,
 )
 from hardpoint.extend.backend.utils import convert_to_flyte_phase, get_connector_secret
-from hardpoint.models import literals
 from hardpoint.models import task as _task_model
 from hardpoint.models.core.execution import TaskLog
 from hardpoint.models.literals import LiteralMap
@@ -139,16 +138,14 @@ class WarehouseConnector(AsyncConnectorBase):
         if cur_phase == TaskExecution.SUCCEEDED and resource_meta.has_output:
             ctx = FlyteContextManager.current_context()
             uri = f"snowflake://{resource_meta.user}:{resource_meta.account}/{resource_meta.query_id}"
-            res = literals.LiteralMap(
-                {
-                    "results": TypeEngine.to_literal(
-                        ctx,
-                        StructuredDataset(uri=uri),
-                        StructuredDataset,
-                        LiteralType(structured_dataset_type=StructuredDatasetType(format="")),
-                    )
-                }
-            )
+            res = {
+                "results": TypeEngine.to_literal(
+                    ctx,
+                    StructuredDataset(uri=uri),
+                    StructuredDataset,
+                    LiteralType(structured_dataset_type=StructuredDatasetType(format="")),
+                )
+            }
         return Resource(phase=cur_phase, outputs=res, log_links=[log_link])
 
     async def delete(self, resource_meta: WarehouseJobMetadata, **kwargs):

@@ -1,0 +1,5 @@
+"""Names that users know from `flytekit.core.tracker`."""
+
+from hardpoint.tasks.naming import Tracked as TrackedInstance
+
+__all__ = ["TrackedInstance"]

@@ -56,7 +56,9 @@ class Health:
 
     async def _watch(self, rpc: Rpc, data: bytes) -> AsyncIterator[bytes]:
         service = HealthCheckRequest.FromString(data).service
-        yield self._said.get(service, _NOT_KNOWN)
-        if not self._ended.is_set():
-            await self._ended.wait()
-            yield self._said.get(service, _NOT_KNOWN)
+        first = self._said.get(service, _NOT_KNOWN)
+        yield first
+        await self._ended.wait()  # which may have come while the first was on its way
+        last = self._said.get(service, _NOT_KNOWN)
+        if last != first:
+            yield last

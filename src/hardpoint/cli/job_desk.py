@@ -62,10 +62,14 @@ def connector_of(category: str) -> AsyncConnectorBase[Any]:
         UserError: it starts no jobs.
     """
     from hardpoint.connectors.contract import AsyncConnectorBase
-    from hardpoint.connectors.registry import ConnectorRegistry
+    from hardpoint.connectors.registry import ConnectorRegistry, FlyteConnectorNotFound
 
     name, _, version = category.rpartition("_v")
-    connector = ConnectorRegistry.get_connector(name, int(version))
+    try:
+        connector = ConnectorRegistry.get_connector(name, int(version))
+    except FlyteConnectorNotFound as error:
+        error.remedy = f"Name the module that registers it with --modules, or look for its integration: {error.remedy}"
+        raise
     if not isinstance(connector, AsyncConnectorBase):
         raise UserError(f"{connector.name} starts no jobs.")
     return connector

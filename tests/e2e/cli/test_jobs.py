@@ -85,6 +85,10 @@ def test_what_is_not_known_here_is_said(run: tuple[Started, str], hardpoint: Cal
     shown = hardpoint("jobs", "show", run[1])
     assert shown.status == 0
     assert "The service could not be asked: Cannot find connector for task category: lake_job_v0." in shown.out
+    assert "with --modules" in shown.out
+    for verb in ("attach", "cancel"):
+        refused = hardpoint("jobs", verb, run[1])
+        assert (refused.status, "with --modules" in refused.err) == (2, True)
     assert hardpoint("jobs", "show", run[1], "--offline", "--json").json["service"] is None
     missing = hardpoint("jobs", "show", "hp-nobody")
     assert (missing.status, "No jobs begin with hp-nobody." in missing.err) == (2, True)

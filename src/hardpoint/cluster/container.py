@@ -13,6 +13,7 @@ from uuid import uuid4
 from google.protobuf.message import Message
 
 from hardpoint.cluster.failure import error_document
+from hardpoint.cluster.offload import offloaded
 from hardpoint.context import (
     ExecutionParameters,
     FileAccessLike,
@@ -36,6 +37,7 @@ from hardpoint.tasks.serialization import (
     SerializationSettings,
 )
 from hardpoint.tasks.shim import ExecutableTemplateShimTask
+from hardpoint.types.codec import fetched
 from hardpoint.workflows.dynamic import compile_dynamic, job_spec
 from hardpoint.workflows.values import resolve
 
@@ -163,8 +165,13 @@ def _outputs(
     """What the task makes of its inputs."""
     literals: Mapping[str, Literal] = inputs.literals
     if mapped:
-        literals = task.element(inputs.literals, array_index(os.environ))
-        task = task.target
+        index = array_index(os.environ)
+        # A list that was too large for its message is fetched: only one element of it is a value.
+        lists = {
+            name: fetched(literal) if literal.HasField("offloaded_metadata") else literal
+            for name, literal in inputs.literals.items()
+        }
+        literals, task = task.element(lists, index), task.target
     requests = getattr(task, "secret_requests", ())
     context = context.new(params=context.params.with_attributes(**{REQUESTS: requests}))
     behavior = getattr(task, "execution_mode", ExecutionBehavior.DEFAULT)
@@ -182,7 +189,11 @@ def _outputs(
         task = _Dynamic(task, settings_of(os.environ, call))
         context = context.new(mode=Mode.DYNAMIC_TASK_EXECUTION)
     made = dispatch(task, literals, ctx=context)
-    return made if isinstance(made, LiteralMap | DynamicJobSpec) else literal_map(made)
+    if isinstance(made, DynamicJobSpec):
+        return made
+    outputs = made if isinstance(made, LiteralMap) else literal_map(made)
+    types = {name: codec.literal_type for name, codec in task.interface.output_codecs.items()}
+    return offloaded(outputs, types, call.output_prefix, context.file_access, os.environ)
 
 
 class _Dynamic:

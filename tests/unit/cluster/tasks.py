@@ -50,6 +50,11 @@ def text_as_number() -> int:
 
 
 @task
+def long(n: int) -> tuple[str, str]:
+    return "x" * n, "short"
+
+
+@task
 def silent() -> None: ...
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,6 +211,36 @@ def test_one_of_several_workers_has_an_error_of_its_own(container: Container) ->
     [name] = container.left()
     assert re.fullmatch(r"error-[0-9a-f]{32}\.pb", name)
     assert container.error(name).worker == "worker-1"
+
+
+def test_large_outputs_go_to_files_of_their_own_where_that_is_switched_on(container: Container) -> None:
+    container.variables["_F_L_MIN_SIZE_MB"] = "1"
+    size = 2 * 1024 * 1024
+    assert container.run(tasks.long, {"n": size}).returncode == 0
+    assert container.left() == {"outputs.pb", "o0_offloaded_metadata.pb"}
+    outputs = container.outputs()
+    assert outputs["o1"] == idl.string("short")
+    whole = idl.string("x" * size)
+    told = outputs["o0"].offloaded_metadata
+    assert (told.uri, told.size_bytes) == (f"{container.folder}/out/o0_offloaded_metadata.pb", whole.ByteSize())
+    assert told.inferred_type == TypeEngine.codec(str).literal_type
+    assert len(b64decode(outputs["o0"].hash)) == 32
+    assert TypeEngine.codec(str).decode(outputs["o0"]) == "x" * size
+    container.variables["_F_L_MAX_SIZE_MB"] = "1"
+    container.run(tasks.long, {"n": size})
+    assert "The output o0 has 2.0 MB as a literal, of which there may be 1." in container.error().message
+
+
+def test_a_list_that_was_too_large_for_its_message_is_mapped_over(container: Container) -> None:
+    container.variables["FLYTE_K8S_ARRAY_INDEX"] = "1"
+    command = container.command(tasks.many, {"n": [1, 20]})
+    inputs = LiteralMap.FromString((container.folder / "inputs.pb").read_bytes())
+    (container.folder / "large.pb").write_bytes(inputs.literals["n"].SerializeToString())
+    inputs.literals["n"].Clear()
+    inputs.literals["n"].offloaded_metadata.uri = f"{container.folder}/large.pb"
+    (container.folder / "inputs.pb").write_bytes(inputs.SerializeToString())
+    subprocess.run(command, env=container.environment, check=True)
+    assert container.outputs() == {"o0": idl.integer(40)}
 
 
 # -- what a task finds -------------------------------------------------------------------------------------------------

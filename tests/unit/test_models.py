@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from flyteidl.admin.agent_pb2 import TaskExecutionMetadata as MetadataMessage
@@ -16,13 +17,16 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hardpoint import StructuredDataset, idl
+from hardpoint.configuration import ImageConfig, SerializationSettings
 from hardpoint.connectors import Phase
 from hardpoint.connectors import Resource as PlainResource
-from hardpoint.core.type_engine import TypeEngine
+from hardpoint.core.type_engine import TypeEngine, TypeTransformer
+from hardpoint.extend import PythonTask, SQLTask
 from hardpoint.extend import TypeEngine as Engine
-from hardpoint.extend.backend.base_connector import Resource, render_task_template
+from hardpoint.extend.backend.base_connector import Resource, is_terminal_phase, render_task_template
+from hardpoint.extend.backend.utils import get_agent_secret, get_connector_secret, mirror_async_methods
 from hardpoint.idl import TaskTemplate
-from hardpoint.models import literals, task, types
+from hardpoint.models import literals, security, task, types
 from hardpoint.models.core.execution import TaskLog
 from hardpoint.models.core.identifier import Identifier, ResourceType
 from hardpoint.models.core.types import BlobType
@@ -256,3 +260,91 @@ async def test_outputs(outputs: Any) -> None:
     assert isinstance(resource, PlainResource)
     again = Resource.from_flyte_idl(message)
     assert (type(again), again.phase) == (Resource, Phase.SUCCEEDED)
+
+
+# -- where code that was written for Flytekit hands them to Hardpoint --------------------------------------------------
+
+
+class Point:
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+
+class PointTransformer(TypeTransformer[Point]):
+    def __init__(self) -> None:
+        super().__init__("point", Point)
+
+    def get_literal_type(self, t: Any) -> Any:
+        return types.LiteralType(simple=types.SimpleType.STRUCT, metadata={"point": True})
+
+    def to_literal(self, ctx: Any, python_val: Point, python_type: Any, expected: Any) -> Any:
+        return TypeEngine.to_literal(ctx, python_val.x, int, types.LiteralType(simple=types.SimpleType.INTEGER))
+
+    def to_python_value(self, ctx: Any, lv: Any, expected_python_type: Any) -> Point:
+        return Point(TypeEngine.to_python_value(ctx, lv, int))
+
+
+def test_a_type_transformer_may_answer_with_them() -> None:
+    t = Annotated[Point, PointTransformer()]
+    assert idl.native(Engine.to_literal_type(t).metadata) == {"point": True}
+    assert Engine.to_literal(None, Point(3), t) == idl.integer(3)
+    assert Engine.to_python_value(None, idl.integer(3), t).x == 3
+    assert Engine.to_literal(None, [Point(3)], list[t]).collection.literals[0] == idl.integer(3)  # type: ignore[valid-type]
+
+
+def test_a_task_may_be_made_of_them() -> None:
+    class Query(SQLTask[None]):
+        def get_sql(self, settings: SerializationSettings) -> Any:
+            return task.Sql(statement=self.query_template, dialect=task.Sql.Dialect.ANSI)
+
+    class Contained(PythonTask[None]):
+        def get_container(self, settings: SerializationSettings) -> Any:
+            entry = task.Resources.ResourceEntry(name=task.Resources.ResourceName.CPU, value="1")
+            return task.Container(
+                image="img:1", args=["a"], env={"A": "b"}, resources=task.Resources([entry], []), command=[]
+            )
+
+    context = security.SecurityContext(secrets=[security.Secret(group="g", key="k")])
+    settings = SerializationSettings(ImageConfig())
+    query = Query("models.query", "SELECT 1", security_ctx=context).template(settings)  # type: ignore[arg-type]
+    assert (query.sql.statement, query.sql.dialect) == ("SELECT 1", task.Sql.Dialect.ANSI)
+    assert query.security_context.secrets[0].key == "k"
+    contained = Contained("contained", "models.contained").template(settings)
+    assert [(pair.key, pair.value) for pair in contained.container.env] == [("A", "b")]
+    assert contained.container.resources.requests[0].value == "1"
+
+
+# -- what stands beside the base classes -------------------------------------------------------------------------------
+
+
+async def test_functions_of_either_kind_can_be_awaited() -> None:
+    async def on_the_loop(n: int) -> tuple[int, int]:
+        return n, threading.get_ident()
+
+    def elsewhere(n: int) -> tuple[int, int]:
+        return n, threading.get_ident()
+
+    here = threading.get_ident()
+    assert await mirror_async_methods(on_the_loop, n=1) == (1, here)
+    n, there = await mirror_async_methods(elsewhere, n=2)
+    assert n == 2
+    assert there != here
+
+
+def test_ends() -> None:
+    ends = [phase for phase in Phase if is_terminal_phase(int(phase))]
+    assert ends == [Phase.SUCCEEDED, Phase.ABORTED, Phase.FAILED, Phase.RETRYABLE_FAILED]
+
+
+def test_the_loop_for_calls_by_hand() -> None:
+    async def answer() -> int:
+        return 42
+
+    from hardpoint.extend.backend.base_connector import local_connector_loop
+
+    assert local_connector_loop.run_until_complete(answer()) == 42
+
+
+def test_secrets_of_connectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_FSEC_API_KEY", "sesame")
+    assert get_connector_secret("api_key") == get_agent_secret("api_key") == "sesame"

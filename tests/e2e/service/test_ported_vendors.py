@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from flyteidl2.connector import connector_pb2 as v2
+from flyteidl2.core import tasks_pb2 as tasks2
 
 from hardpoint import idl
 from hardpoint.connectors import Phase
@@ -82,14 +85,8 @@ def end(service: Service, task_type: str, meta: bytes, polls: int = 10) -> list[
         told.append(service.v1.GetTask(messages.get(meta, task_type)).resource)
         if Phase(told[-1].phase).is_terminal:
             return told
-        service_pause()
+        time.sleep(1.2)  # it asks its vendor once a second at most
     pytest.fail(f"The job has not ended: {told}")
-
-
-def service_pause() -> None:
-    import time
-
-    time.sleep(1.2)
 
 
 def fill(template: TaskTemplate, inputs: dict[str, int], outputs: dict[str, int] | None = None) -> None:
@@ -98,6 +95,10 @@ def fill(template: TaskTemplate, inputs: dict[str, int], outputs: dict[str, int]
         template.interface.inputs.variables[name].type.simple = kind  # type: ignore[assignment]
     for name, kind in (outputs or {}).items():
         template.interface.outputs.variables[name].type.simple = kind  # type: ignore[assignment]
+
+
+def test_an_answer_at_once_in_a_local_run() -> None:
+    assert run("ported") == "7"
 
 
 # -- a warehouse -------------------------------------------------------------------------------------------------------
@@ -128,8 +129,10 @@ def test_a_query(service: Service, warehouse: Vendor) -> None:
     dataset = last.outputs.literals["results"].scalar.structured_dataset
     assert dataset.uri.startswith("snowflake://me:org-account/q")
     service.v1.DeleteTask(messages.delete(meta, "ported_warehouse"))
-    [cancelled] = warehouse.bodies("POST", "/statements")
-    assert cancelled["statement"] == f"SELECT SYSTEM$CANCEL_QUERY('{dataset.uri.rpartition('/')[2]}')"
+    assert (
+        warehouse.bodies("POST", "/statements")[-1]["statement"]
+        == f"SELECT SYSTEM$CANCEL_QUERY('{dataset.uri.rpartition('/')[2]}')"
+    )
 
 
 def test_a_query_without_inputs_and_outputs(service: Service, warehouse: Vendor) -> None:
@@ -146,6 +149,19 @@ def test_a_query_that_fails(service: Service) -> None:
     assert last.phase == Phase.FAILED
     assert "Object 'BROKEN' does not exist" in last.message
     assert [link.name for link in last.log_links] == ["Query Details"]
+
+
+def test_a_query_for_flyte_2(service: Service, warehouse: Vendor) -> None:
+    template = tasks2.TaskTemplate(type="ported_warehouse", config=LOGIN, sql=tasks2.Sql(statement="SELECT 2"))
+    request = v2.CreateTaskRequest(template=template, output_prefix="/nowhere")
+    request.task_execution_metadata.task_execution_id.node_execution_id.node_id = "a0"
+    meta = service.v2.CreateTask(request).resource_meta
+    asked = warehouse.bodies("POST", "/queries")[-1]
+    assert (asked["statement"], asked["params"]) == ("SELECT 2", None)
+    category = v2.TaskCategory(name="ported_warehouse")
+    answer = service.v2.GetTask(v2.GetTaskRequest(resource_meta=meta, task_category=category))
+    assert answer.resource.phase == Phase.RUNNING
+    service.v2.DeleteTask(v2.DeleteTaskRequest(resource_meta=meta, task_category=category))
 
 
 def test_a_query_in_a_local_run(warehouse: Vendor, environment: dict[str, str]) -> None:

@@ -46,6 +46,7 @@ class Vendor:
                 status, told = vendor.answer(self.command, self.path, body)
                 data = json.dumps(told).encode()
                 self.send_response(status)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

@@ -5,12 +5,16 @@ from typing import Any, Optional
 
 from flyteidl.core.execution_pb2 import TaskExecution
 
+from hardpoint import kwtypes
+from hardpoint.core.base_task import PythonTask
+from hardpoint.core.interface import Interface
 from hardpoint.extend.backend.base_connector import (
     AsyncConnectorBase,
     ConnectorRegistry,
     Resource,
     ResourceMeta,
     SyncConnectorBase,
+    SyncConnectorExecutorMixin,
 )
 
 
@@ -82,3 +86,12 @@ ConnectorRegistry.register(PortedConnector())
 ConnectorRegistry.register(AsyncPortedConnector())
 ConnectorRegistry.register(PortedSync())
 ConnectorRegistry.register(AsyncPortedSync())
+
+
+class PortedTask(SyncConnectorExecutorMixin, PythonTask):
+    def __init__(self, name: str):
+        super().__init__("ported_sync", name, None, Interface(inputs=kwtypes(n=int), outputs=kwtypes(o0=int)))
+
+
+if __name__ == "__main__":
+    print(PortedTask("ported.task")(n=1))

@@ -177,7 +177,7 @@ def test_a_quota_that_is_used_up_is_not_waited_for(service: FakeOpenAI) -> None:
     [
         ("retry_after", "7", 7.0),
         ("retry_after_ms", "1500", 1.5),
-        ("retry_after", format_datetime(datetime.now(UTC) + timedelta(hours=1)), 3600),
+        ("retry_after", "in an hour", 3600),
         ("retry_after", "soon", None),
         ("x_other", "", None),
     ],
@@ -186,6 +186,8 @@ def test_a_quota_that_is_used_up_is_not_waited_for(service: FakeOpenAI) -> None:
 def test_who_is_too_fast_is_told_for_how_long_to_wait(
     service: FakeOpenAI, header: str, value: str, seconds: float | None
 ) -> None:
+    if value == "in an hour":
+        value = format_datetime(datetime.now(UTC) + timedelta(hours=1))
     service.refuse("/completions", 429, "Rate limit reached.", code="rate_limit_exceeded", **{header: value})
     with pytest.raises(TransientError, match="Rate limit reached") as caught:
         do(ChatGPTTask("chat.busy", {"model": "m"}), patience=0)

@@ -325,10 +325,9 @@ def test_only_sensors_that_are_there_are_made(module: str, name: str) -> None:
     message = f"There is no sensor {module}.{name} where the connector runs"
     with pytest.raises(UserError, match=message):
         SensorEngine().create(made, "", None, idempotency_key="k")
-    resource = look(SensorMetadata(module, name))
-    assert resource.phase is Phase.FAILED
-    assert message in str(resource.message)
-    assert f"--modules {module}" in str(resource.message)
+    with pytest.raises(TransientError, match=message) as caught:  # another process has begun the wait, and knows it
+        look(SensorMetadata(module, name))
+    assert f"--modules {module}" in str(caught.value.remedy)
 
 
 def test_no_module_is_imported_because_a_call_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +344,8 @@ class Ready(BaseSensor):
     (tmp_path / "sensors_of_another.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
     meta = SensorMetadata("sensors_of_another", "Ready")
-    assert look(meta).phase is Phase.FAILED
+    with pytest.raises(TransientError, match=r"no sensor sensors_of_another\.Ready"):
+        look(meta)
     assert not ran.exists()
     import_modules(["sensors_of_another"])
     monkeypatch.delitem(sys.modules, "sensors_of_another")  # forgotten at the end; the class is known already

@@ -19,7 +19,7 @@ from hardpoint import idl
 from hardpoint.connectors import AsyncConnectorBase, Capabilities, Phase, Resource, ResourceMeta
 from hardpoint.connectors.errors import explain, is_transient, words
 from hardpoint.connectors.pool import Threads
-from hardpoint.errors import HardpointError, PermanentError, UserError
+from hardpoint.errors import HardpointError, PermanentError, TransientError, UserError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.integrations.sensor.base import BaseSensor, PokeResult
 from hardpoint.integrations.sensor.file_sensor import FileSensor
@@ -37,6 +37,10 @@ _LOOKS = 64
 """Looks at the same time."""
 _KEPT = {("flytekit.sensor.file_sensor", "FileSensor"): FileSensor}
 """Classes of the reference, by the names that its templates bear, for which there are some of ours."""
+
+
+class NoSuchSensorError(UserError):
+    """Nothing that this process has imported declares the sensor."""
 
 
 @dataclass
@@ -137,6 +141,10 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
         """What becomes of a wait when a look has failed."""
         if is_transient(error):
             raise error
+        if isinstance(
+            error, NoSuchSensorError
+        ):  # it was there where the wait began: this process cannot tell, others can
+            raise TransientError(error.message, remedy=error.remedy) from error
         if isinstance(error, UserError | PermanentError):
             self._failures.pop(job, None)
             return Resource(Phase.FAILED, message=explain(error, f"look for {meta.task_name}", where=self.name)[1])
@@ -202,14 +210,14 @@ def _sensor(meta: SensorMetadata) -> BaseSensor:
 
 
 def _class(module: str, name: str) -> type[BaseSensor]:
-    """The class of that name, if it is there already.
+    """The class of that name, if it is there already. Raises `NoSuchSensorError` if not.
 
     The name comes with a call, and to import a module is to run it. So none is: whoever starts the process decides what is
     imported, and with it which sensors there are.
     """
     found = [cls for cls in _sensors(BaseSensor) if cls.__qualname__ == name and module_name(cls.__module__) == module]
     if not found:
-        raise UserError(
+        raise NoSuchSensorError(
             f"There is no sensor {module}.{name} where the connector runs: nothing that was imported there declares one.",
             remedy=f"Install its module there, and name it when the service starts: --modules {module}. "
             "It is to be a subclass of hardpoint.sensor.BaseSensor at the module's top level.",

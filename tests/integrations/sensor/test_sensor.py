@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -434,9 +435,21 @@ def test_a_workflow_waits_for_a_file(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_wait_has_its_time(tmp_path: Path) -> None:
+def test_a_wait_has_its_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    began = time.monotonic()
     with pytest.raises(TimeoutError):
         FileSensor("wait.in_vain", timeout=1)(path=str(tmp_path / "x"))
+    assert time.monotonic() - began < 4
+    assert caplog.text == ""  # it is certain that it has ended
+
+
+def test_a_wait_that_is_cancelled_has_ended_until_it_begins_again(tmp_path: Path) -> None:
+    connector, made = SensorEngine(), template(FileSensor("wait.cancelled"))
+    meta = connector.create(made, "", idl.literal_map({"path": idl.string(str(tmp_path))}), idempotency_key="k")
+    connector.delete(meta)
+    assert look(meta, connector).phase is Phase.ABORTED
+    connector.create(made, "", idl.literal_map({"path": idl.string(str(tmp_path))}), idempotency_key="k")
+    assert look(meta, connector).phase is Phase.SUCCEEDED
 
 
 def test_a_run_that_is_resumed_goes_on_waiting(tmp_path: Path) -> None:

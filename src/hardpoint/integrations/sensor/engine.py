@@ -35,6 +35,8 @@ _ATTEMPTS = 5
 """Looks in a row that may fail in a way that nobody foresaw."""
 _LOOKS = 64
 """Looks at the same time."""
+_ENDED = 10_000
+"""Waits of which is known that they were cancelled."""
 _KEPT = {("flytekit.sensor.file_sensor", "FileSensor"): FileSensor}
 """Classes of the reference, by the names that its templates bear, for which there are some of ours."""
 
@@ -86,6 +88,7 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
         self._looking = Threads(self.name, _LOOKS)
         self._looks: dict[bytes, tuple[float, asyncio.Task[Resource | Exception]]] = {}
         self._failures: dict[bytes, int] = {}
+        self._ended: dict[bytes, None] = {}  # in order
 
     def create(
         self,
@@ -111,10 +114,13 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
             if meta.inputs is None:
                 meta.literals = base64.b64encode(inputs.SerializeToString(deterministic=True)).decode()
         _inputs(_sensor(meta), meta)  # what cannot be made is told now
+        self._ended.pop(meta.encode(), None)
         return meta
 
     async def get(self, resource_meta: SensorMetadata, **kwargs: Any) -> Resource:
         job, now = resource_meta.encode(), time.monotonic()
+        if job in self._ended:
+            return Resource(Phase.ABORTED, message="Nobody waits for it any more.")
         began, look = self._looks.get(job, (now, None))
         if look is None or look.get_loop() is not asyncio.get_running_loop():
             look = asyncio.create_task(self._looking.run(partial(_look, resource_meta)))
@@ -133,9 +139,13 @@ class SensorEngine(AsyncConnectorBase[SensorMetadata]):
         return self._failed(job, resource_meta, found)
 
     def delete(self, resource_meta: SensorMetadata, **kwargs: Any) -> None:
+        """End the wait: whoever cancelled it asks this process whether it has ended."""
         job = resource_meta.encode()
         self._failures.pop(job, None)
         self._looks.pop(job, None)
+        self._ended[job] = None
+        if len(self._ended) > _ENDED:
+            self._ended.pop(next(iter(self._ended)), None)
 
     def _failed(self, job: bytes, meta: SensorMetadata, error: Exception) -> Resource:
         """What becomes of a wait when a look has failed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 __all__ = ["Docstring", "parse"]
@@ -19,16 +19,28 @@ class Docstring:
         long: The text after it, up to the first section; None if there is none.
         inputs: Text of each argument that is described.
         outputs: Text of each result; under None where the results have no names.
+        results: The text of a section of several results as it stands; None where there is no such section.
     """
 
     short: str | None = None
     long: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str | None, str] = field(default_factory=dict)
+    results: str | None = None
 
-    def output(self, name: str) -> str | None:
-        """The text of one result."""
-        return self.outputs.get(name) or self.outputs.get(None)
+    def of_outputs(self, names: Iterable[str]) -> dict[str, str]:
+        """The text of each of these outputs that has one.
+
+        A text that is the only one is of all outputs, whatever it is headed by: ``out``, a type, or nothing. Where several texts
+        are headed by types, each output has them all.
+        """
+        names, shared = list(names), self.outputs.get(None)
+        if self.results is not None and self.outputs.keys().isdisjoint(names):
+            shared = self.results
+        elif len(self.outputs) == 1:
+            (shared,) = self.outputs.values()
+        found = {name: self.outputs.get(name) or shared for name in names}
+        return {name: text for name, text in found.items() if text}
 
 
 _ARGUMENTS = {"args", "arguments", "parameters", "params", "keyword args", "keyword arguments", "other parameters"}
@@ -51,6 +63,8 @@ _OTHER = {
 }
 _GOOGLE = r"^(?P<title>[A-Za-z][A-Za-z ]*):\s*$"
 _GOOGLE_ENTRY = r"^(?P<name>\*{0,2}\w+)\s*(?:\((?P<type>[^)]*(?:\([^)]*\)[^)]*)*)\))?\s*:\s*(?P<text>.*)$"
+_TYPE = r"[\w.]+(?:\[[^:]*\])?"
+_TYPED = rf"^{_TYPE}(?:\s*(?:\||,|or)\s*{_TYPE})*:\s+(?P<text>.*)$"  # "int: the result", but no "A note: ..."
 _SPHINX = r"^:(?P<kind>\w+)(?:\s+(?P<arg>[^:]*))?:\s*(?P<text>.*)$"
 _SPHINX_ARGUMENTS = {"param", "parameter", "arg", "argument", "key", "keyword"}
 
@@ -67,16 +81,18 @@ def parse(text: str | None) -> Docstring:
     prose = lines[:start]
     inputs: dict[str, str] = {}
     outputs: dict[str | None, str] = {}
+    results: str | None = None
     for title, body in sections:
         if title == "sphinx":
             _read_sphinx(body, inputs, outputs)
         elif title in _ARGUMENTS:
             inputs.update(_entries(body))
         elif title in _RESULTS:
-            outputs.update(_results(body))
+            texts, results = _results(body)
+            outputs.update(texts)
     short = prose[0].strip() if prose else None
     rest = "\n".join(prose[1:]).strip()
-    return Docstring(short or None, rest or None, inputs, outputs)
+    return Docstring(short or None, rest or None, inputs, outputs, results)
 
 
 def _sections(lines: list[str]) -> Iterator[tuple[int, int, str]]:
@@ -141,18 +157,20 @@ def _entries(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _results(lines: list[str]) -> dict[str | None, str]:
+def _results(lines: list[str]) -> tuple[dict[str | None, str], str | None]:
+    """The texts of results by their heads, and, where a Google section has several, the whole of it after the first head."""
     blocks, numpy = _blocks(lines)
     if not blocks:
-        return {}
+        return {}, None
     if numpy:
         named = {head.partition(":")[0].strip(): "\n".join(rest) for head, *rest in blocks if ":" in head}
-        return dict(named.items()) if named else {None: "\n".join("\n".join(rest) for _, *rest in blocks)}
+        return (dict(named.items()) if named else {None: "\n".join("\n".join(rest) for _, *rest in blocks)}), None
+    text = "\n".join("\n".join(block) for block in blocks)
+    first = re.match(_TYPED, text, re.DOTALL)
+    whole = (first["text"] if first else text).strip()
     matches = [re.match(_GOOGLE_ENTRY, head) for head, *_ in blocks]
     if len(blocks) > 1 and all(matches):
         return {
             m["name"]: "\n".join([m["text"], *rest]).strip() for m, (_, *rest) in zip(matches, blocks, strict=True) if m
-        }
-    text = "\n".join("\n".join(block) for block in blocks)
-    first = re.match(r"^[\w\[\], .|]+:\s+(.*)$", text, re.DOTALL)  # "int: the result" says a type, then the text
-    return {None: (first[1] if first else text).strip()}
+        }, whole
+    return {None: whole}, None

@@ -105,6 +105,7 @@ class Interface:
         message.inputs.SetInParent()
         message.outputs.SetInParent()
         docs = self.docstring
+        texts = docs.of_outputs(self.outputs)
         for name, codec in self.input_codecs.items():
             variable = message.inputs.variables[name]
             variable.type.CopyFrom(codec.literal_type)
@@ -112,7 +113,7 @@ class Interface:
         for name, codec in self.output_codecs.items():
             variable = message.outputs.variables[name]
             variable.type.CopyFrom(codec.literal_type)
-            variable.description = docs.output(name) or name
+            variable.description = texts.get(name, name)
         return message
 
     def with_inputs(self, extra_inputs: Mapping[str, Any]) -> Interface:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardpoint.tasks.docstring import Docstring, parse
+from hardpoint.tasks.interface import Interface
 
 GOOGLE = """Short desc.
 
@@ -84,7 +85,12 @@ Nothing.
             Docstring("Short desc", "second.\n\nLong.", {"a": "the a\ncontinued", "b": "the b"}, {None: "the result"}),
         ),
         (NUMPY, Docstring("Short", "Long.", {"a": "the a\nmore", "b": "the b"}, {"x": "first", "y": "second"})),
-        ("Short\n\nReturns:\n  x: first\n  y: second", Docstring("Short", None, {}, {"x": "first", "y": "second"})),
+        (
+            "Short\n\nReturns:\n  x: first\n  y: second",
+            Docstring("Short", None, {}, {"x": "first", "y": "second"}, "first\ny: second"),
+        ),
+        ("Short\n\nReturns:\n  dict[str, int]: by name", Docstring("Short", None, {}, {None: "by name"})),
+        ("Short\n\nReturns:\n  a thing: so it is", Docstring("Short", None, {}, {None: "a thing: so it is"})),
         ("Short\n\nReturns:\n  a list of\n  things", Docstring("Short", None, {}, {None: "a list of\nthings"})),
         ("Args:\n    a: only", Docstring(None, None, {"a": "only"})),
         ("Short\n\nExample:\n    args: no section", Docstring("Short")),
@@ -94,10 +100,36 @@ def test_styles(text: str | None, expected: Docstring) -> None:
     assert parse(text) == expected
 
 
-def test_one_description_serves_all_outputs() -> None:
-    assert parse("S\n\n:return: both").output("o1") == "both"
-    assert parse(NUMPY).output("y") == "second"
-    assert parse(NUMPY).output("z") is None
+NUMPY_ONE = "S\n\nReturns\n-------\nout : int\n    result\n"
+GOOGLE_TYPES = "S\n\nReturns:\n    int: first\n    str: second\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "texts"),
+    [
+        ("S\n\n:return: both", ["o0", "o1"], {"o0": "both", "o1": "both"}),
+        ("S\n\n:return x: xx", ["x", "y"], {"x": "xx", "y": "xx"}),
+        (NUMPY_ONE, ["o0"], {"o0": "result"}),
+        (NUMPY, ["x", "y"], {"x": "first", "y": "second"}),
+        (NUMPY, ["y", "z"], {"y": "second"}),
+        (NUMPY, ["o0", "o1"], {}),
+        (GOOGLE, ["o0"], {"o0": "the result"}),
+        (GOOGLE_TYPES, ["o0", "o1"], {"o0": "first\nstr: second", "o1": "first\nstr: second"}),
+        (GOOGLE_TYPES.replace("str", "int"), ["o0", "o1"], {"o0": "first\nint: second", "o1": "first\nint: second"}),
+        (GOOGLE_TYPES.replace("str", "b").replace("int", "a"), ["a", "b"], {"a": "first", "b": "second"}),
+        ("S", ["o0"], {}),
+    ],
+)
+def test_a_description_is_of_the_output_that_it_names_or_of_all(
+    text: str, outputs: list[str], texts: dict[str, str]
+) -> None:
+    assert parse(text).of_outputs(outputs) == texts
+
+
+def test_a_template_describes_its_outputs() -> None:
+    interface = Interface({}, {"o0": int, "o1": str}, docstring=GOOGLE_TYPES)
+    assert interface.typed.outputs.variables["o1"].description == "first\nstr: second"
+    assert Interface({}, {"o0": int}, docstring="S").typed.outputs.variables["o0"].description == "o0"
 
 
 @given(st.text(alphabet=st.sampled_from("ab :\n-*()[]Args Returns:param")))

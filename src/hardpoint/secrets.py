@@ -294,9 +294,13 @@ def _forms(value: str) -> set[str]:
     return {value, quote(value), quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}
 
 
+# Where a word may begin: behind what is no letter or digit, behind %3A, and behind \n, \x00 or \u0000.
+_BEGINNING = r"(?:(?<![^\W_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[abfnrtv0])|(?<=\\x[0-9a-f]{2})|(?<=\\u[0-9a-f]{4}))"
+
+
 def _expression(form: str) -> str:
     escaped = re.escape(form)
-    return rf"(?<![^\W_]){escaped}(?![^\W_])" if len(form) < _SHORT and form.isalnum() else escaped
+    return rf"{_BEGINNING}{escaped}(?![^\W_])" if len(form) < _SHORT and form.isalnum() else escaped
 
 
 def redact(text: str) -> str:

@@ -28,7 +28,7 @@ _ALIASES = {
         "months",
         "@monthly",
     ),
-    *("annually", "@annually", "yearly", "years", "@yearly"),
+    *("annually", "@annually", "yearly", "years", "@yearly", "@midnight"),
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -38,7 +38,13 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("day of month", 1, 31, ()),
     ("month", 1, 12, _MONTHS),
     ("day of week", 0, 7, _DAYS),
+    ("second", 0, 59, ()),
+    ("year", 1970, 2099, ()),
 )
+_SPECIAL = {"day of month": re.compile(r"l|(0?[1-9]|[12]\d|3[01])w"), "day of week": re.compile(r"l[0-7]")}
+"""What these two have beside numbers and ``?``: a month's last day, the working day nearest to one, the last Friday (``L5``)."""
+_NTH = re.compile(r"#[1-5]")
+"""After a day of the week: the second Friday of a month is ``5#2``."""
 _OFFSET = re.compile(r"[-+]?P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?")
 
 
@@ -55,7 +61,8 @@ class CronSchedule(Schedule, frozen=True):
 
     Args:
         cron_expression: Refused: the six fields of CloudWatch are no longer understood.
-        schedule: Five fields, or one of hourly, daily, weekly, monthly, yearly.
+        schedule: Minute, hour, day of month, month and day of week; perhaps second, perhaps second and year after them. Or one of
+            hourly, daily, weekly, monthly, yearly.
         offset: An ISO 8601 duration that is added to each time.
         kickoff_time_input_arg: Name of the workflow's input that gets the time.
 
@@ -71,7 +78,7 @@ class CronSchedule(Schedule, frozen=True):
     def __post_init__(self) -> None:
         if self.cron_expression:
             raise FlyteAssertion(
-                "cron_expression is deprecated and should not be used.", remedy="Give `schedule` five fields instead."
+                "cron_expression is deprecated and should not be used.", remedy="Give `schedule` instead."
             )
         if self.schedule is None:
             raise FlyteAssertion("A CronSchedule needs a schedule.", remedy='Write CronSchedule(schedule="0 6 * * *").')
@@ -133,27 +140,36 @@ class InvalidSchedule(FlyteValidationException, ValueError):
 
 def _check_cron(expression: str) -> None:
     parts = expression.split()
-    if len(parts) != len(_FIELDS):
+    if not 5 <= len(parts) <= len(_FIELDS):
+        wrong = (
+            f"it has {len(parts)} fields instead of 5 to {len(_FIELDS)}"
+            if len(parts) > 1
+            else "no schedule has that name"
+        )
         raise InvalidSchedule(
-            f"Schedule is invalid. Provided schedule: {expression} Error: it has {len(parts)} fields instead of 5",
+            f"Schedule is invalid. Provided schedule: {expression} Error: {wrong}",
             remedy="Give minute, hour, day of month, month and day of week, or hourly, daily, weekly, monthly, yearly.",
         )
-    for part, (field, low, high, names) in zip(parts, _FIELDS, strict=True):
-        for item in part.split(","):
-            if not _valid_item(item.lower(), low, high, names):
+    for part, (field, low, high, names) in zip(parts, _FIELDS, strict=False):
+        for item in part.lower().split(","):
+            special = _SPECIAL.get(field)
+            if special is not None and (item == "?" or special.fullmatch(item)):
+                continue
+            plain = _NTH.sub("", item) if names is _DAYS else item
+            if not _valid_item(plain, low, high, names):
                 raise InvalidSchedule(
                     f"Schedule is invalid. Provided schedule: {expression} Error: {item!r} is no {field} ({low}-{high})"
                 )
 
 
 def _valid_item(item: str, low: int, high: int, names: tuple[str, ...]) -> bool:
-    """Whether it is ``*``, ``?``, a number or a range, perhaps with a step."""
+    """Whether it is ``*``, a number or a range, which may go past the end, perhaps with a step."""
     span, slash, step = item.partition("/")
-    if slash and not (step.isdecimal() and 0 < int(step) <= high):
+    if slash and not (step.isdecimal() and int(step)):
         return False
-    if span in ("*", "?"):
+    if span == "*":
         return True
     numbers = [
         low + names.index(end) if end in names else int(end) if end.isdecimal() else -1 for end in span.split("-")
     ]
-    return len(numbers) <= 2 and all(low <= n <= high for n in numbers) and numbers == sorted(numbers)
+    return len(numbers) <= 2 and all(low <= n <= high for n in numbers)

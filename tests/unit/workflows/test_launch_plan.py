@@ -218,6 +218,14 @@ def test_a_trigger_is_a_schedule(settings):
         "daily",
         "@Yearly",
         "hours",
+        "@midnight",
+        "0 0 * * ? *",
+        "0 12 ? * MON-FRI 0-59/5",
+        "0 0 1 1 * 0 2024-2030",
+        "0 0 L,15w * *",
+        "0 0 * * sat#5,L1",
+        "50-10 22-2 * * fri-mon",
+        "*/61 * * * *",
     ],
 )
 def test_cron_expressions(expression):
@@ -228,16 +236,20 @@ def test_cron_expressions(expression):
     ("expression", "words"),
     [
         ("* * * *", "4 fields"),
-        ("* * * * * *", "6 fields"),
+        ("* * * * * * * *", "8 fields"),
+        ("0 0 * * * 60", "'60' is no second"),
+        ("0 0 * * * ?", r"'\?' is no second"),
+        ("0 0 * * * 0 2100", "'2100' is no year"),
+        ("0 0 W * *", "'w' is no day of month"),
+        ("0 0 * * 5#6", "'5#6' is no day of week"),
         ("60 * * * *", "'60' is no minute"),
         ("* 24 * * *", "'24' is no hour"),
         ("* * 0 * *", "'0' is no day of month"),
         ("* * * 13 *", "'13' is no month"),
         ("* * * * mox", "'mox' is no day of week"),
-        ("5-1 * * * *", "'5-1'"),
         ("*/0 * * * *", r"'\*/0'"),
         ("1-2-3 * * * *", "'1-2-3'"),
-        ("sometimes", "1 fields"),
+        ("sometimes", "no schedule has that name"),
     ],
 )
 def test_cron_expressions_that_are_none(expression, words):

@@ -15,7 +15,7 @@ from hardpoint.workflows.graph import INPUTS, Graph, Node, NodeMetadata, promise
 from hardpoint.workflows.naming import short_name
 from hardpoint.workflows.promise import Promise, VoidPromise, task_output
 
-__all__ = ["Compilation", "bind_outputs", "metadata_of"]
+__all__ = ["Compilation", "bind_outputs", "metadata_of", "metadata_of_task"]
 
 DANGLING = "A Conditional block (if-else) should always end with an `else_()` clause"
 
@@ -57,7 +57,7 @@ class Compilation:
             if isinstance(given[name], list | dict | set):
                 raise FlyteAssertion(
                     f"Argument {name} for function {entity.name} is a mutable default argument, "
-                    "which is a python anti-pattern and not supported in flytekit tasks",
+                    "which is a python anti-pattern and not supported in tasks",
                     remedy="Make the default None, or pass the value at the call.",
                 )
         bindings: dict[str, BindingData] = {}
@@ -173,9 +173,14 @@ def metadata_of(entity: Any) -> NodeMetadata:
     if own is not None:
         metadata: NodeMetadata = own()
         return metadata
-    task = entity.metadata
-    timeout = timedelta(seconds=task.timeout) if isinstance(task.timeout, int) else task.timeout
-    return NodeMetadata(short_name(entity.name), timeout or None, task.retries, task.interruptible)
+    return metadata_of_task(entity, short_name(entity.name))
+
+
+def metadata_of_task(task: Any, name: str = "") -> NodeMetadata:
+    """How a node is run that runs a task; its name is the task's, unless it is given."""
+    own = task.metadata
+    timeout = timedelta(seconds=own.timeout) if isinstance(own.timeout, int) else own.timeout
+    return NodeMetadata(name or task.name, timeout or None, own.retries, own.interruptible)
 
 
 def bind_outputs(name: str, interface: Interface, result: Any, scope: Compilation) -> dict[str, BindingData]:

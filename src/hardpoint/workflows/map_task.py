@@ -22,7 +22,7 @@ from hardpoint.tasks.python_function_task import (
     PythonInstanceTask,
 )
 from hardpoint.tasks.resolver import TaskResolverMixin, load_resolver
-from hardpoint.workflows.compilation import metadata_of
+from hardpoint.workflows.compilation import metadata_of_task
 from hardpoint.workflows.graph import NodeMetadata
 from hardpoint.workflows.launch_plan import LaunchPlan
 from hardpoint.workflows.reference import ReferenceLaunchPlan, ReferenceTask
@@ -206,9 +206,7 @@ class MapTask(Mapped, PythonTask[Any]):
 
     def sub_node_metadata(self) -> NodeMetadata:
         """How each element is run unless it is overridden."""
-        metadata = metadata_of(self.target)
-        metadata.name = self.name
-        return metadata
+        return metadata_of_task(self)
 
     def fill_node(self, message: NodeMessage, node: Node, settings: SerializationSettings) -> None:
         from flyteidl.core.workflow_pb2 import ArrayNode as ArrayNodeMessage

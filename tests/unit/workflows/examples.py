@@ -9,7 +9,7 @@ from flyteidl.core.execution_pb2 import WorkflowExecution as WorkflowExecutionPh
 from flyteidl.core.security_pb2 import Identity, SecurityContext
 
 from hardpoint.tasks.accelerators import T4
-from hardpoint.tasks.metadata import Cache
+from hardpoint.tasks.metadata import Cache, TaskMetadata
 from hardpoint.tasks.pod import PodTemplate
 from hardpoint.tasks.resources import Resources
 from hardpoint.tasks.task import task
@@ -32,6 +32,7 @@ WORKFLOWS = [
     "branches",
     "gates",
     "mapped",
+    "mapped_metadata",
     "mapped_lp",
     "shapes",
     "imperative",
@@ -155,6 +156,20 @@ def mapped(xs: list[int]) -> list[int]:
     map_task(void, concurrency=0, run_all_sub_nodes=True)(a=c)
     map_task(t1, min_success_ratio=0.5)(a=c, b=["x", "y"])
     return c
+
+
+@workflow
+def mapped_metadata(xs: list[int]) -> list[int]:
+    """Map.
+
+    Returns:
+        int: first
+        str: second
+    """
+    metadata = TaskMetadata(retries=2, timeout=datetime.timedelta(seconds=4), interruptible=True)
+    map_task(void, metadata=metadata)(a=xs)
+    map_task(void, metadata=metadata)(a=xs).with_overrides(retries=1)
+    return map_task(t1, metadata=TaskMetadata())(a=xs, b=["x"])
 
 
 @workflow(failure_policy=WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE, interruptible=True)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import functools
+import time
+from datetime import timedelta
 from typing import Optional
 
 import pytest
 
 from hardpoint import idl
-from hardpoint.errors import FlyteAssertion, FlyteValidationException
+from hardpoint.errors import FlyteAssertion, FlyteRecoverableException, FlyteValidationException
 from hardpoint.idl import Literal
 from hardpoint.tasks.interface import Interface
+from hardpoint.tasks.metadata import TaskMetadata
 from hardpoint.tasks.pod import PodTemplate
 from hardpoint.tasks.python_function_task import PythonFunctionTask, PythonInstanceTask
 from hardpoint.tasks.resolver import load_resolver
@@ -127,6 +130,38 @@ def test_elements():
 )
 def test_required_successes(settings, count, required):
     assert map_task(inc, **settings).required_successes(count) == required
+
+
+attempts: dict[str, int] = {}
+
+
+@task
+def unsteady(name: str) -> int:
+    attempts[name] = attempts.get(name, 0) + 1
+    if attempts[name] < 3:
+        raise FlyteRecoverableException("not yet")
+    return attempts[name]
+
+
+@task
+def slow(a: int) -> int:
+    time.sleep(a)
+    return a
+
+
+def test_the_metadata_that_is_given_is_that_of_each_element():
+    @workflow
+    def wf(names: list[str]) -> list[int]:
+        return map_task(unsteady, metadata=TaskMetadata(retries=2))(name=names)
+
+    assert wf(names=["one", "two"]) == [3, 3]
+
+    @workflow
+    def limited(xs: list[int]) -> list[int]:
+        return map_task(slow, metadata=TaskMetadata(timeout=timedelta(seconds=0.2)))(a=xs)
+
+    with pytest.raises(TimeoutError, match=r"0\.2 s"):
+        limited(xs=[0, 1])
 
 
 def test_some_elements_may_fail():

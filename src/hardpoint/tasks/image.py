@@ -22,6 +22,7 @@ DEFAULT_IMAGE_VARIABLE = "FLYTE_INTERNAL_IMAGE"
 RUNTIME_PACKAGES_VARIABLE = "_F_RUNTIME_PACKAGES"
 """In a container's environment: what is installed before the task starts."""
 
+_DIGEST = re.compile(r"sha\d+:\w+")  # no tag has a colon
 _TEMPLATE = re.compile(r"{{\s*\.images?\.([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?\s*}}")
 
 
@@ -32,7 +33,7 @@ class Image:
     Args:
         name: What tasks call it in ``{{.image.<name>}}``.
         fqn: Registry and repository.
-        tag: Tag; None if it is named by digest.
+        tag: Tag; None if it is named by digest. A digest is understood as well.
         digest: Digest, such as ``sha256:...``.
     """
 
@@ -40,6 +41,11 @@ class Image:
     fqn: str
     tag: str | None = None
     digest: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tag is not None and self.digest is None and _DIGEST.fullmatch(self.tag):
+            object.__setattr__(self, "digest", self.tag)
+            object.__setattr__(self, "tag", None)
 
     @property
     def version(self) -> str | None:

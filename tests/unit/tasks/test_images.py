@@ -40,6 +40,14 @@ def test_names(declared: str | None, reference: str) -> None:
     assert resolve_image(declared, CONFIG) == reference
 
 
+@pytest.mark.parametrize("declared", ["{{.image.dg.fqn}}:{{.image.dg.version}}", "{{.image.dg}}", None])
+def test_a_digest_in_the_place_of_the_tag(declared: str | None) -> None:
+    image = Image("dg", "dg", "sha256:abc")
+    assert image == Image("dg", "dg", digest="sha256:abc")
+    assert resolve_image(declared, ImageConfig(image, [image])) == "dg@sha256:abc"
+    assert Image("dg", "dg", "sha256-abc").full == "dg:sha256-abc"
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [

@@ -525,10 +525,14 @@ def test_files_on_s3(s3_bucket: str, files: None) -> None:
     ]
 
 
-def test_a_bucket_that_is_away_is_waited_for(files: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = S3("http://127.0.0.1:9")
-    for name, value in {**away.environment, "FLYTE_AWS_RETRIES": "1"}.items():
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is not there. Named before storage is made, whose client then is of no other address."""
+    for name, value in {**S3("http://127.0.0.1:9").environment, "FLYTE_AWS_RETRIES": "1"}.items():
         monkeypatch.setenv(name, value)
+
+
+def test_a_bucket_that_is_away_is_waited_for(away: None, files: None) -> None:
     meta = create(FileSensor("wait"), path="s3://bucket/x")
     with pytest.raises(TransientError):
         look(meta)

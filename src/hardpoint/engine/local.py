@@ -200,13 +200,14 @@ def call_workflow(workflow: WorkflowBase | LaunchPlan, args: tuple[Any, ...], kw
 
 
 def call_task(entity: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """A task, a map or a gate that was called like a function, outside of a workflow; it is not recorded.
+    """A task, a map or a gate that was called like a function, outside of a workflow. It is not recorded, but its decks are kept.
 
     An async task gives a coroutine, to be awaited.
     """
     interface = entity.python_interface
     values = bind_arguments(entity.name, interface, args, dict(kwargs))
-    run = Run(RunOptions(record=False))
+    mode = FlyteContextManager.current_context().mode
+    run = Run(RunOptions(record=False, decks=mode is Mode.NONE or mode.is_local))
     work = call_plan(run, entity, _encode(run, entity, values))
     if getattr(entity, "is_async", False):
         return _awaited(run, interface, entity.name, work)
@@ -216,6 +217,7 @@ def call_task(entity: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
         trim(error)
         raise
     finally:
+        run.write_deck()
         run.close()
     return _native(interface, decode(interface, outputs, entity.name))
 
@@ -224,5 +226,6 @@ async def _awaited(run: Run, interface: Interface, name: str, work: Any) -> Any:
     try:
         outputs = await work
     finally:
+        run.write_deck()
         run.close()
     return _native(interface, decode(interface, outputs, name))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +41,8 @@ DECK_FILE = "deck.html"
 """Name of the page with all decks of a run, in the folder of its data."""
 _MOST_DECKS = 200
 """Nodes whose decks are shown on the page of the run; each has its own page anyway."""
+_MOST_PAGES = 200
+"""Runs that are not recorded and whose decks are kept nevertheless; the oldest go."""
 _MOST_JOBS = 256
 """External jobs that are waited for at once where nobody has said; each costs a thread that sleeps."""
 _UNWRITTEN = 0.05
@@ -65,6 +70,7 @@ class RunOptions(msgspec.Struct):
 
     Attributes:
         record: Whether it is written to the run store.
+        decks: Whether decks are kept where it is not: those of the last runs, in the folder ``decks`` of the state directory.
         resume: Id of the run to take up again; nodes that succeeded there, with equal inputs, are not run again.
         listener: Who is told about nodes.
         max_parallelism: How many tasks run, or wait for their external jobs, at once; 0 for the defaults: 4 a processor, and 256.
@@ -76,6 +82,7 @@ class RunOptions(msgspec.Struct):
     """
 
     record: bool = True
+    decks: bool = False
     resume: str | None = None
     listener: Listener = msgspec.field(default_factory=Silent)
     max_parallelism: int = 0
@@ -162,7 +169,7 @@ class Run:
         params = ExecutionParameters(
             TaskIdentity(execution=self.id, node=path, attempt=attempt, task_name=task.name),
             raw_output_prefix=files.raw_output_prefix,
-            output_metadata_prefix=folder if deck else None,
+            output_metadata_prefix=f"{self.deck_prefix}/{path}" if deck and self.deck_prefix else None,
             checkpoint_prefix=f"{folder}/checkpoint-{attempt}" if folder else None,
             previous_checkpoint=f"{folder}/checkpoint-{attempt - 1}" if folder and attempt else None,
             enable_deck=deck,
@@ -187,7 +194,15 @@ class Run:
 
     def deck_of(self, path: str) -> str | None:
         """Where the deck of a node is written."""
-        return f"{self.prefix}/{path}/deck.html" if self.prefix else None
+        return f"{self.deck_prefix}/{path}/deck.html" if self.deck_prefix else None
+
+    @cached_property
+    def deck_prefix(self) -> str:
+        """The folder of the decks: that of the data, if it is kept; empty where no decks are."""
+        if self.prefix or not self.options.decks:
+            return self.prefix
+        state_dir = self.options.state_dir
+        return str((Path(state_dir) if state_dir else settings().local.state_path) / "decks" / self.id)
 
     def collect(self, path: str, task: str, decks: Sequence[DeckLike]) -> None:
         """Keep the decks of a node for the page of the whole run."""
@@ -196,7 +211,7 @@ class Run:
 
     def write_deck(self) -> None:
         """Write the page with the decks of all nodes, if there are any, beside the run's data."""
-        if not self._decks or not self.prefix:
+        if not self._decks or not self.deck_prefix:
             return
         from hardpoint.deck import Deck, write
 
@@ -207,7 +222,10 @@ class Run:
             for deck in decks
         ]
         try:
-            write(pages, f"{self.prefix}/{DECK_FILE}", self.files, title=f"Run {self.id}")
+            page = write(pages, f"{self.deck_prefix}/{DECK_FILE}", self.files, title=f"Run {self.id}")
+            logger.info("The decks of run %s: %s", self.id, page)
+            if not self.prefix:
+                _forget(Path(self.deck_prefix).parent)
         except Exception:
             logger.warning("The deck of run %s could not be written.", self.id, exc_info=True)
 
@@ -342,6 +360,12 @@ class Run:
             self._cache.close()
         if self.store is not None:
             self.store.close()
+
+
+def _forget(folder: Path) -> None:
+    """Remove the decks of the oldest runs; their ids begin with the time."""
+    for old in sorted(folder.iterdir())[:-_MOST_PAGES]:
+        shutil.rmtree(old, ignore_errors=True)  # another process may remove it as well
 
 
 def clock() -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from hardpoint.storage import FileAccess
 from hardpoint.tasks.base import PythonTask
 from hardpoint.tasks.dispatch import adispatch, dispatch
 from hardpoint.tasks.task import task
+from hardpoint.workflows.dynamic import dynamic
+from hardpoint.workflows.map_task import map_task
 from tests.unit.tasks import samples
 
 A = {"a": idl.integer(3)}
@@ -117,3 +121,68 @@ def test_flags() -> None:
         task(disable_deck=False, enable_deck=True)(plain)
     with pytest.raises(FlyteValidationException, match="'Nonsense' from deck_fields param is not a valid deck field"):
         task(enable_deck=True, deck_fields=("Nonsense",))(plain)
+
+
+@task(enable_deck=True)
+def noted(x: int) -> int:
+    Deck("Notes", f"<p>it is {x}</p>")
+    return 10 // x
+
+
+@task(enable_deck=True)
+async def noted_later(x: int) -> int:
+    Deck("Notes", f"<p>it is {x}</p>")
+    return x
+
+
+@dynamic
+def noted_within(x: int) -> int:
+    return noted(x=x)
+
+
+@task
+def unseen(x: int) -> int:
+    return x
+
+
+def fail() -> None:
+    with pytest.raises(ZeroDivisionError):
+        noted(x=0)
+
+
+def pages_of_calls(state_dir: Path) -> dict[str, str]:
+    """The pages that calls of tasks have left, newest last."""
+    return {path.parent.name: path.read_text() for path in sorted(state_dir.glob("decks/*/deck.html"))}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: noted(x=4),
+        lambda: asyncio.run(noted_later(x=4)),
+        lambda: noted_within(x=4),
+        lambda: map_task(noted)(x=[4]),
+        fail,
+    ],
+    ids=["plain", "async", "dynamic", "map", "failed"],
+)
+def test_a_task_that_is_called_leaves_its_decks(call: Callable[[], object], state_dir: Path) -> None:
+    call()
+    ((_, page),) = pages_of_calls(state_dir).items()
+    assert "<p>it is 4</p>" in page or ("<p>it is 0</p>" in page and "ZeroDivisionError" in page)
+    assert not (state_dir / "runs").exists()  # there is no record
+
+
+def test_a_task_without_decks_leaves_nothing(state_dir: Path) -> None:
+    assert unseen(x=1) == 1
+    assert pages_of_calls(state_dir) == {}
+
+
+def test_the_decks_of_the_oldest_calls_go(state_dir: Path) -> None:
+    for second in range(200):
+        (state_dir / "decks" / f"000101-{second:06}-aaaa").mkdir(parents=True)
+    noted(x=4)
+    kept = sorted(path.name for path in (state_dir / "decks").iterdir())
+    assert len(kept) == 200
+    assert kept[0] == "000101-000001-aaaa"
+    assert list(pages_of_calls(state_dir)) == kept[-1:]

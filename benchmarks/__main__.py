@@ -28,6 +28,7 @@ class Sides:
         python = self.pythons[side]
         values = {
             "python": str(python),
+            "ours": str(self.pythons["ours"]),
             "side": side,
             "package": "flytekit" if side == "reference" else "hardpoint",
             "bin": str(python.with_name("pyflyte" if side == "reference" else "hardpoint")),

@@ -14,7 +14,7 @@ BOTH = ("reference", "ours")
 
 @dataclass(frozen=True)
 class AtMost:
-    """Ours takes no more than so many seconds."""
+    """Ours takes no more than so much: seconds, bytes, or a ratio."""
 
     limit: float
 
@@ -52,7 +52,7 @@ class Row:
     Args:
         title: What it says.
         measure: What of the worker's answer it takes; ``process`` is the whole process.
-        clock: ``wall``, ``cpu`` or ``memory``.
+        clock: ``wall``, ``cpu``, ``memory`` or ``ratio``.
         bars: What has to hold; all of them.
     """
 
@@ -68,8 +68,8 @@ class Case:
 
     Args:
         name: For ``--only``.
-        command: The arguments; ``{python}``, ``{side}``, ``{bin}`` (the side's command line), ``{workers}``, ``{folder}`` and
-            ``{seed}`` are filled in.
+        command: The arguments; ``{python}``, ``{ours}`` (our Python), ``{side}``, ``{bin}`` (the side's command line),
+            ``{workers}``, ``{folder}`` and ``{seed}`` are filled in.
         rows: What is read off.
         sides: Who takes part.
         rounds: A factor on the number of rounds, for what takes long.
@@ -94,6 +94,9 @@ _SCALARS = [
     row for name in ("int", "float", "str", "bool", "datetime") for row in _both_ways(name, [Times(10)], [Times(5)])
 ]
 _FILLED = [Within(1.5), Times(15)]
+
+# The generator is the same program for all sides; the side's own command line starts what it asks.
+_ASK = ["{ours}", "{workers}/connectors_load.py", "{side}", "{bin}"]
 
 CASES = (
     Case(
@@ -164,5 +167,54 @@ CASES = (
             ("read", "and back", 1.15),
             ("columns", "2 of its 50 columns", 1.2),
         )
+    ),
+    Case(
+        "connectors",
+        [*_ASK, "calls"],
+        [
+            Row("GetTask, 64 callers: a call", "get", "wall", bars=[Within(1 / 0.85)]),
+            Row("the same, CPU of the service", "get"),
+            Row("CreateTask, 64 callers: a call", "create", "wall", bars=[Within(1 / 0.85)]),
+            Row("the same, CPU of the service", "create"),
+        ],
+        sides=("reference", "raw", "ours"),
+    ),
+    Case(
+        "workers",
+        [*_ASK, "workers"],
+        [
+            Row("GetTask of one worker", "one worker", "wall"),
+            Row("GetTask of two workers", "two workers", "wall"),
+            Row("two workers, of one", "two workers, of one", "ratio", bars=[AtMost(1 / 1.5)]),
+        ],
+        sides=("ours",),
+    ),
+    Case(
+        "isolation",
+        [*_ASK, "isolation"],
+        [
+            Row("a call that blocks 0.2 s, 64 callers", "blocking", "wall", bars=[Times(10)]),
+            Row("another connector meanwhile: 99th percentile", "beside", "wall"),
+            Row("the same, idle", "idle", "wall"),
+            Row("the same, of idle", "beside, times idle", "ratio", bars=[AtMost(1.5)]),
+        ],
+        rounds=0.6,
+    ),
+    Case(
+        "many",
+        [*_ASK, "many"],
+        [
+            Row("10,000 jobs: the vendor's calls, of the questions", "vendor calls", "ratio", bars=[AtMost(0.01)]),
+            Row("the same, when each is asked for the first time", "vendor calls, first time", "ratio"),
+            Row(
+                "the same, age of the oldest state, of the time between two calls",
+                "age, most, of the pace",
+                "ratio",
+                bars=[AtMost(2)],
+            ),
+            Row("the same, memory of the service", "memory", "memory", bars=[AtMost(300e6)]),
+        ],
+        sides=("ours",),
+        rounds=0.4,
     ),
 )

@@ -48,6 +48,8 @@ def amount(value: float | None, clock: str) -> str:
         return ""
     if clock == "memory":
         return f"{value / 1e6:,.0f} MB"
+    if clock == "ratio":
+        return f"{value:.3g}"
     for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
         if value * factor >= 1 or unit == "µs":
             return f"{value * factor:.3g} {unit}"
@@ -73,7 +75,7 @@ def markdown(results: Sequence[Result], *, heading: bool = True) -> str:
             bars = ", ".join(spelled(bar, row.clock) for bar in row.bars)
             cells = [
                 row.title,
-                {"cpu": "CPU", "wall": "wall", "memory": "memory"}[row.clock],
+                {"cpu": "CPU", "wall": "wall", "memory": "memory", "ratio": "ratio"}[row.clock],
                 *values,
                 times,
                 bars,

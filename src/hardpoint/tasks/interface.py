@@ -197,6 +197,12 @@ def interface_of(fn: Callable[..., Any], pickle_untyped: bool = False) -> Interf
                 f"{name}() takes {stars}{parameter.name}, but every input needs a name and a type of its own.",
                 remedy="Name the arguments, or take one list or dict.",
             )
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise FlyteValidationException(
+                f"{name}() takes {parameter.name} by position only, but inputs are handed over by name.",
+                remedy=f"Take out the / that follows {parameter.name} in its signature.",
+                argument=parameter.name,
+            )
         t = hints.get(parameter.name, typing.Any if pickle_untyped else parameter.empty)
         if t is parameter.empty:
             raise FlyteValidationException(

@@ -78,6 +78,7 @@ def test_several_outputs_have_a_class() -> None:
 def untyped(a, b: int = 1): ...  # type: ignore[no-untyped-def]
 def starred(*values: int) -> None: ...
 def double_starred(**values: int) -> None: ...
+def by_position(a: int, /, b: int = 1) -> None: ...
 def single_tuple() -> tuple[int]: ...  # type: ignore[empty-body]
 def endless_tuple() -> tuple[int, ...]: ...  # type: ignore[empty-body]
 def bare_tuple() -> tuple: ...  # type: ignore[empty-body, type-arg]
@@ -90,6 +91,7 @@ def unknown(a: Missing) -> None: ...  # type: ignore[name-defined] # noqa: F821
         (untyped, "'a' has no type. Please add a type annotation"),
         (starred, r"starred\(\) takes \*values"),
         (double_starred, r"takes \*\*values"),
+        (by_position, r"by_position\(\) takes a by position only"),
         (single_tuple, "found only one return variable"),
         (endless_tuple, "the number of outputs must be known"),
         (bare_tuple, "the number of outputs must be known"),

@@ -164,8 +164,11 @@ def test_mutable_defaults_are_refused():
     def wf() -> int:
         return careless()
 
-    with pytest.raises(FlyteAssertion, match=r"Argument xs for function .*careless is a mutable default argument"):
+    with pytest.raises(
+        FlyteAssertion, match=r"Argument xs for function .*careless is a mutable default argument"
+    ) as caught:
         wf.compile()
+    assert "flytekit" not in str(caught.value)
 
     @workflow
     def given() -> int:

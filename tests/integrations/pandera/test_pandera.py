@@ -329,6 +329,25 @@ def test_warn(caplog: pytest.LogCaptureFixture) -> None:
         decode(DataFrame[People], literal)  # that it was let through once does not make it fit
 
 
+@task
+def lenient(
+    people: Annotated[DataFrame[People], ValidationConfig(on_error="warn")],
+) -> Annotated[DataFrame[People], ValidationConfig(on_error="warn")]:
+    return people
+
+
+def test_a_call_warns_once_of_each_frame(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert lenient(people=BAD).equals(BAD)
+    assert len(caplog.records) == 2  # what goes in, and what comes out
+    caplog.clear()
+    t = Annotated[DataFrame[People], ValidationConfig(on_error="warn")]
+    with caplog.at_level(logging.WARNING):
+        literal = encode(t, StructuredDataset(dataframe=BAD, uri=str(tmp_path / "mine")))
+        decode(t, literal)
+    assert len(caplog.records) == 2  # by then, it could have been another
+
+
 def test_drop(caplog: pytest.LogCaptureFixture) -> None:
     t = Annotated[DataFrame[People], ValidationConfig(on_error="drop")]
     with caplog.at_level(logging.WARNING):

@@ -11,7 +11,7 @@ from hardpoint.context import FlyteContext, FlyteContextManager
 from hardpoint.idl import Literal, LiteralType
 from hardpoint.integrations.pandera.config import config_of
 from hardpoint.integrations.pandera.schema import columns_of, columns_to_read, model_of, schema_of
-from hardpoint.integrations.pandera.validation import KNOWN, Outcome, validate
+from hardpoint.integrations.pandera.validation import KNOWN, WARNED, Outcome, validate
 from hardpoint.types.codec import Codec, mismatch
 from hardpoint.types.structured import MissingColumnsError, StructuredDataset, StructuredDatasetTransformerEngine
 from hardpoint.types.structured.declaration import declaration
@@ -70,8 +70,12 @@ class _FrameTransformer(TypeTransformer[Any]):
             StructuredDataset,
             kind,
         )
-        if outcome.passed and uri is None:  # what somebody else may write to can change
-            KNOWN.add(_execution(ctx), literal.scalar.structured_dataset.uri, model_of(python_type))
+        if uri is None:  # what somebody else may write to can change
+            written = literal.scalar.structured_dataset.uri
+            if outcome.passed:
+                KNOWN.add(_execution(ctx), written, model_of(python_type))
+            elif outcome.error is not None and not outcome.dropped:
+                WARNED.add(None, written, model_of(python_type))
         return literal
 
     # -- from the wire -------------------------------------------------------------------------------------------------
@@ -97,7 +101,7 @@ class _FrameTransformer(TypeTransformer[Any]):
             frame = dataset.open(cls, columns=[name for name in columns if name not in missing]).all()
         if KNOWN.has(_execution(ctx), dataset.uri or "", model_of(t)):
             return frame
-        return self._validated(ctx, frame, t, "Input").frame
+        return self._validated(ctx, frame, t, "Input", dataset.uri or "").frame
 
     # -- inside of dataclasses and models ------------------------------------------------------------------------------
 
@@ -114,8 +118,8 @@ class _FrameTransformer(TypeTransformer[Any]):
 
     # -- validation ----------------------------------------------------------------------------------------------------
 
-    def _validated(self, ctx: FlyteContext, frame: Any, t: Any, direction: str) -> Outcome:
-        """The outcome for a frame; the report is in the deck already.
+    def _validated(self, ctx: FlyteContext, frame: Any, t: Any, direction: str, uri: str = "") -> Outcome:
+        """The outcome for a frame, which was read from `uri`; the report is in the deck already, and the warning in the log.
 
         Raises:
             FrameValidationError: the frame does not fit, and nobody said that this is no error.
@@ -129,10 +133,10 @@ class _FrameTransformer(TypeTransformer[Any]):
         if outcome.error is not None:
             if outcome.dropped:
                 logger.warning("Rows that were dropped: %d. %s", outcome.dropped, outcome.error.message)
-            elif config.on_error == "warn":
-                logger.warning("%s", outcome.error.message)
-            else:
+            elif config.on_error != "warn":
                 raise outcome.error
+            elif not WARNED.has(None, uri, model_of(t)):
+                logger.warning("%s", outcome.error.message)
         return outcome
 
 

@@ -15,7 +15,7 @@ from hardpoint.integration import public_path
 from hardpoint.integrations.pandera.config import ValidationConfig
 from hardpoint.integrations.pandera.errors import FrameValidationError
 
-__all__ = ["KNOWN", "Outcome", "rows_of", "validate"]
+__all__ = ["KNOWN", "WARNED", "Outcome", "rows_of", "validate"]
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,9 @@ class _Known:
 
 
 KNOWN = _Known()
+
+WARNED = _Known()
+"""What the log says already that it does not fit, whatever the execution: what is written is mostly read again at once."""
 
 
 def validate(frame: Any, schema: Any, config: ValidationConfig) -> Outcome:

@@ -95,6 +95,7 @@ class StorageSettings(msgspec.Struct, frozen=True):
     gcs_anonymous: bool = False
     azure_account_name: Annotated[str, Env("AZURE_STORAGE_ACCOUNT_NAME")] = ""
     azure_account_key: Annotated[str, Env("AZURE_STORAGE_ACCOUNT_KEY")] = ""
+    azure_connection_string: Annotated[str, Env("AZURE_STORAGE_CONNECTION_STRING")] = ""
     azure_tenant_id: Annotated[str, Env("AZURE_TENANT_ID")] = ""
     azure_client_id: Annotated[str, Env("AZURE_CLIENT_ID")] = ""
     azure_client_secret: Annotated[str, Env("AZURE_CLIENT_SECRET")] = ""
@@ -106,7 +107,7 @@ class StorageSettings(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:  # keys must not reach a log
         default = StorageSettings()
         shown = {name: getattr(self, name) for name in self.__struct_fields__}
-        secret = ("key", "secret")
+        secret = ("key", "secret", "connection")
         parts = (
             f"{name}={'***' if any(word in name for word in secret) else repr(value)}"
             for name, value in shown.items()

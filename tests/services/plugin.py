@@ -1,4 +1,4 @@
-"""The fixtures: `postgres`, `postgres_url`, `mariadb`, `mariadb_url`, `s3`, `s3_bucket`, `slurm`."""
+"""The fixtures: `postgres`, `postgres_url`, `mariadb`, `mariadb_url`, `s3`, `s3_bucket`, `azurite`, `slurm`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.services.azurite import Azurite, azurite_server
 from tests.services.mariadb import MariaDB, mariadb_server
 from tests.services.postgres import PostgreSQL, postgres_server
 from tests.services.s3 import S3, s3_server
@@ -95,6 +96,12 @@ def s3_bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
     return s3.make_bucket(f"t{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def azurite(request: pytest.FixtureRequest) -> Azurite:
+    """A server of Azure Blob Storage."""
+    return azurite_server(request.config.stash[_POOL])
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,8 @@ def _gs(given: StorageSettings, anonymous: bool) -> dict[str, Any]:
 def _abfs(given: StorageSettings, anonymous: bool) -> dict[str, Any]:
     # Said explicitly, since the client takes an account without a key for a public one.
     options: dict[str, Any] = {"anon": anonymous, "use_listings_cache": False}
+    if given.azure_connection_string and not anonymous:  # it names the account, the key and the endpoints
+        return options | {"connection_string": given.azure_connection_string}
     options |= _filled(account_name=given.azure_account_name)
     if not anonymous:
         options |= _filled(account_key=given.azure_account_key)

@@ -107,6 +107,8 @@ def _relative(name: str, base: str) -> str:
 async def find(runtime: Runtime, filesystem: Any, path: str) -> list[Stored]:
     """All files below a remote folder, in the order of their names."""
     listing: dict[str, dict[str, Any]] = await runtime.call(filesystem, "find", path, detail=True)
+    if isinstance(listing, list):  # what the client of Azure says of a file
+        return []
     files = []
     for name, info in listing.items():
         if info.get("type") == "directory" or name.endswith("/"):

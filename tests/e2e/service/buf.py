@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tests.services.share import missing
+from tests.services.npm import program
 
 VERSION = "1.75.0"
-
-
-def program() -> Path:
-    """Where it is; installed with npm, outside of this repository, when it is first asked for."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "hardpoint-tests")
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"buf-{VERSION}"
-    found = folder / "node_modules" / ".bin" / "buf"
-    with open(cache / "buf.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not found.exists():
-            npm = shutil.which("npm") or missing("npm", "npm nodejs")
-            words = ["--ignore-scripts", "--no-audit", "--no-fund", f"@bufbuild/buf@{VERSION}"]
-            subprocess.run(
-                [npm, "install", "--prefix", str(folder), *words], check=True, capture_output=True, timeout=300
-            )
-    return found
 
 
 @dataclass(frozen=True)
@@ -52,7 +31,7 @@ class Buf:
     """Calls the service on a port."""
 
     def __init__(self, port: int) -> None:
-        self._program, self._url = program(), f"http://127.0.0.1:{port}"
+        self._program, self._url = program("@bufbuild/buf", VERSION, "buf"), f"http://127.0.0.1:{port}"
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [str(self._program), "curl", "--http2-prior-knowledge", "--protocol", "grpc", *words]

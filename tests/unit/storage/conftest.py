@@ -15,6 +15,7 @@ import pytest
 
 from hardpoint.settings import StorageSettings
 from hardpoint.storage import FileAccess
+from tests.services.azurite import Azurite
 from tests.services.s3 import S3
 from tests.services.share import free_port, listens
 
@@ -51,7 +52,7 @@ class Place:
     base: str
 
 
-@pytest.fixture(params=["path", "file", "memory", "s3", "gs"])
+@pytest.fixture(params=["path", "file", "memory", "s3", "gs", "abfs"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     sandbox = str(tmp_path / "sandbox")
     match request.param:
@@ -65,6 +66,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
             server: S3 = request.getfixturevalue("s3")
             base = server.make_bucket(f"t{uuid4().hex[:12]}") + "/store"
             settings = s3_settings(server)
+        case "abfs":
+            azurite: Azurite = request.getfixturevalue("azurite")
+            container = f"t{uuid4().hex[:12]}"
+            base, settings = (
+                f"abfs://{container}/store",
+                StorageSettings(azure_connection_string=azurite.connection_string),
+            )
+            FileAccess(base, sandbox, settings).filesystem(base).mkdir(container)
         case _:
             address = request.getfixturevalue("gcs")
             bucket = f"t{uuid4().hex[:12]}"

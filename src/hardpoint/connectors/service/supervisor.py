@@ -84,8 +84,8 @@ class Supervisor:
         now = time.monotonic()
         for number, slot in enumerate(self._slots):
             if slot.process is not None and (status := slot.process.poll()) is not None:
-                if number == 0 and not any(s.deaths for s in self._slots) and status in (1, 2, 3):
-                    return status  # it has said why
+                if number == 0 and not slot.deaths and status in (1, 2, 3):
+                    return status  # it has said why; what hinders it may have hindered others before
                 self._buried(slot, status, now)
             if slot.process is None and now >= slot.not_before:
                 self._start(slot, is_first=number == 0 and not slot.deaths)

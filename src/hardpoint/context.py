@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -31,8 +31,10 @@ __all__ = [
     "FlyteContext",
     "FlyteContextManager",
     "Mode",
+    "NoStats",
     "TaskIdentity",
     "current_context",
+    "new_context",
 ]
 
 
@@ -173,6 +175,49 @@ class Checkpoint:
             self._files().put_data(str(path), f"{self._destination}/{self.FILE if not path.name else path.name}")
 
 
+class NoStats:
+    """Takes measurements and does nothing with them: ``current_context().stats.incr("rows", 3)``.
+
+    Code that was written for Flytekit may send StatsD metrics in this way. Nobody listens for them here; what a task took is in its
+    record and in its timeline deck.
+    """
+
+    def incr(self, stat: str, count: int = 1, rate: float = 1, **_: Any) -> None:
+        """Add to a counter, which there is none."""
+
+    def decr(self, stat: str, count: int = 1, rate: float = 1, **_: Any) -> None:
+        """Subtract from a counter, which there is none."""
+
+    def gauge(self, stat: str, value: float, rate: float = 1, delta: bool = False, **_: Any) -> None:
+        """Set a value that nobody reads."""
+
+    def set(self, stat: str, value: object, rate: float = 1, **_: Any) -> None:
+        """Count a value that nobody reads."""
+
+    def timing(self, stat: str, delta: float, rate: float = 1, **_: Any) -> None:
+        """Record a duration that nobody reads."""
+
+    @contextmanager
+    def timer(self, stat: str, rate: float = 1, **_: Any) -> Iterator[None]:
+        """A block, or a decorated function, that is not timed."""
+        yield
+
+    def get_stats(self, name: str, copy_tags: bool = True) -> NoStats:
+        """The same, under a longer prefix."""
+        return self
+
+    @contextmanager
+    def pipeline(self) -> Iterator[NoStats]:
+        """The same, several at once."""
+        yield self
+
+    def extend_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag what is not sent."""
+
+    def clear_tags(self) -> None:
+        """Tag it no more."""
+
+
 class ExecutionParameters:
     """What user code gets from `current_context()`.
 
@@ -220,6 +265,11 @@ class ExecutionParameters:
         import logging
 
         return logging.getLogger("hardpoint.user")
+
+    @property
+    def stats(self) -> NoStats:
+        """Takes measurements, and does nothing with them."""
+        return NoStats()
 
     @property
     def working_directory(self) -> str:
@@ -394,3 +444,8 @@ class FlyteContextManager:
 def current_context() -> ExecutionParameters:
     """What the running task can ask: its execution id, attempt, working directory, secrets, decks and checkpoint."""
     return _current.get().params
+
+
+def new_context() -> AbstractContextManager[FlyteContext]:
+    """A block under a context of its own, which is as the current one: ``with new_context() as ctx: ...``."""
+    return FlyteContextManager.use()

@@ -9,7 +9,7 @@ from hardpoint.errors import FlyteValidationException
 if TYPE_CHECKING:
     from hardpoint.tasks.python_function_task import PythonFunctionTask
 
-__all__ = ["TaskPlugins"]
+__all__ = ["TaskPlugins", "load_implicit_plugins"]
 
 
 class TaskPlugins:
@@ -59,3 +59,11 @@ class TaskPlugins:
 
 class PluginConflict(FlyteValidationException, TypeError):
     """Two classes of tasks want to serve one type of config."""
+
+
+def load_implicit_plugins() -> None:
+    """Does nothing: it is there for code that calls it.
+
+    Flytekit's plugins register themselves when they are imported, so all have to be imported. An integration says in its manifest
+    what it serves, and is imported when something of that kind is first used.
+    """

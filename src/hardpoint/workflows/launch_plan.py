@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flyteidl.core.security_pb2 import SecurityContext
     from flyteidl.core.workflow_pb2 import Node as NodeMessage
 
+    from hardpoint.models.messages import Model
     from hardpoint.tasks.serialization import SerializationSettings
     from hardpoint.workflows.graph import Node
     from hardpoint.workflows.notification import Notification
@@ -84,12 +85,12 @@ class LaunchPlanSettings(msgspec.Struct, frozen=True):
     fixed_inputs: Mapping[str, Any] | None = None
     schedule: Schedule | None = None
     notifications: Sequence[Notification] | None = None
-    labels: Mapping[str, str] | None = None
-    annotations: Mapping[str, str] | None = None
-    raw_output_data_config: str | RawOutputDataConfig | None = None
+    labels: Mapping[str, str] | Model | None = None
+    annotations: Mapping[str, str] | Model | None = None
+    raw_output_data_config: str | RawOutputDataConfig | Model | None = None
     max_parallelism: int | None = None
-    security_context: SecurityContext | None = None
-    auth_role: AuthRole | None = None
+    security_context: SecurityContext | Model | None = None
+    auth_role: AuthRole | Model | None = None
     trigger: OnSchedule | None = None
     overwrite_cache: bool | None = None
     auto_activate: bool = False
@@ -307,6 +308,9 @@ class LaunchPlan:
         """What is registered; `options` come before what the plan says itself."""
         from flyteidl.admin.launch_plan_pb2 import LaunchPlanSpec
 
+        from hardpoint.models.messages import message_of
+        from hardpoint.workflows.options import pairs
+
         own, over = self.settings, options or _no_options()
         message = LaunchPlanSpec(
             workflow_id=identifier(idl.WORKFLOW, self.workflow.name, settings),
@@ -324,16 +328,16 @@ class LaunchPlan:
             told = over.notifications or own.notifications or ()
             message.entity_metadata.notifications.extend(notification.proto() for notification in told)
         message.labels.SetInParent()
-        message.labels.values.update(over.labels or own.labels or {})
+        message.labels.values.update(pairs(over.labels or own.labels))
         message.annotations.SetInParent()
-        message.annotations.values.update(over.annotations or own.annotations or {})
+        message.annotations.values.update(pairs(over.annotations or own.annotations))
         if own.security_context is not None:
-            message.security_context.CopyFrom(own.security_context)
+            message.security_context.CopyFrom(message_of(own.security_context))
         if own.auth_role is not None:
             message.security_context.run_as.iam_role = own.auth_role.assumable_iam_role
             message.security_context.run_as.k8s_service_account = own.auth_role.kubernetes_service_account
         if over.security_context is not None:
-            message.security_context.MergeFrom(over.security_context)
+            message.security_context.MergeFrom(message_of(over.security_context))
         if own.concurrency is not None:
             message.concurrency_policy.CopyFrom(own.concurrency.proto())
         return message
@@ -373,9 +377,12 @@ def _no_options() -> Options:
     return Options()
 
 
-def _raw_output(config: str | RawOutputDataConfig | None) -> RawOutputDataConfig:
+def _raw_output(config: str | RawOutputDataConfig | Model | None) -> RawOutputDataConfig:
     from flyteidl.admin.common_pb2 import RawOutputDataConfig
 
-    if isinstance(config, RawOutputDataConfig):
-        return config
-    return RawOutputDataConfig(output_location_prefix=config or "")
+    from hardpoint.models.messages import message_of
+
+    given: str | RawOutputDataConfig | None = message_of(config)
+    if isinstance(given, RawOutputDataConfig):
+        return given
+    return RawOutputDataConfig(output_location_prefix=given or "")

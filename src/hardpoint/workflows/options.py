@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from flyteidl.admin import common_pb2
 from flyteidl.admin.common_pb2 import RawOutputDataConfig
 from flyteidl.core.security_pb2 import SecurityContext
 
+from hardpoint.models.messages import Model, message_of, model_of
 from hardpoint.workflows.notification import Notification
 
-__all__ = ["Options"]
+__all__ = ["Annotations", "AuthRole", "Labels", "Options", "pairs"]
+
+Labels = model_of(common_pb2.Labels)
+"""Labels of an execution: ``Labels({"team": "maps"})``. A dict does as well."""
+
+Annotations = model_of(common_pb2.Annotations)
+"""Annotations of an execution: ``Annotations({"team": "maps"})``. A dict does as well."""
+
+AuthRole = model_of(common_pb2.AuthRole)
+"""As whom an execution runs. Deprecated: use a `SecurityContext`."""
+
+
+def pairs(given: Mapping[str, str] | Model | None) -> Mapping[str, str]:
+    """Labels or annotations as a mapping, whichever way they were given."""
+    if given is None or isinstance(given, Mapping):
+        return given or {}
+    found: Mapping[str, str] = message_of(given).values
+    return found
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -27,10 +46,10 @@ class Options(msgspec.Struct, frozen=True):
         overwrite_cache: Run cached tasks again, and replace what is stored.
     """
 
-    labels: Mapping[str, str] | None = None
-    annotations: Mapping[str, str] | None = None
-    raw_output_data_config: str | RawOutputDataConfig | None = None
-    security_context: SecurityContext | None = None
+    labels: Mapping[str, str] | Model | None = None
+    annotations: Mapping[str, str] | Model | None = None
+    raw_output_data_config: str | RawOutputDataConfig | Model | None = None
+    security_context: SecurityContext | Model | None = None
     max_parallelism: int | None = None
     notifications: Sequence[Notification] | None = None
     disable_notifications: bool | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from hardpoint import idl
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import FlyteValidationException, UserError
@@ -20,14 +22,60 @@ if TYPE_CHECKING:
     from hardpoint.workflows.graph import Node
 
 __all__ = [
+    "LaunchPlanReference",
+    "Reference",
     "ReferenceEntity",
     "ReferenceLaunchPlan",
     "ReferenceTask",
     "ReferenceWorkflow",
+    "TaskReference",
+    "WorkflowReference",
+    "get_reference_entity",
     "reference_launch_plan",
     "reference_task",
     "reference_workflow",
 ]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """What names something that is registered.
+
+    Args:
+        project: Project of the control plane.
+        domain: Domain of the control plane.
+        name: Its name.
+        version: Its version.
+    """
+
+    resource_type: ClassVar[Any]
+
+    project: str
+    domain: str
+    name: str
+    version: str
+
+    @property
+    def id(self) -> Identifier:
+        """The identifier as a message."""
+        return Identifier(resource_type=self.resource_type, **msgspec.structs.asdict(self))
+
+
+class TaskReference(Reference, frozen=True):
+    """What names a registered task."""
+
+    resource_type = idl.TASK
+
+
+class WorkflowReference(Reference, frozen=True):
+    """What names a registered workflow."""
+
+    resource_type = idl.WORKFLOW
+
+
+class LaunchPlanReference(Reference, frozen=True):
+    """What names a registered launch plan."""
+
+    resource_type = idl.LAUNCH_PLAN
 
 
 class ReferenceEntity:
@@ -141,6 +189,29 @@ class ReferenceWorkflow(ReferenceEntity):
 
 class MisplacedReference(FlyteValidationException, ValueError):
     """A reference where none can be."""
+
+
+def get_reference_entity(
+    resource_type: int,
+    project: str,
+    domain: str,
+    name: str,
+    version: str,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+) -> ReferenceTask | ReferenceWorkflow | ReferenceLaunchPlan:
+    """A reference to what an identifier names: ``get_reference_entity(ResourceType.TASK, ...)``.
+
+    Raises:
+        FlyteValidationException: the type is neither that of tasks nor that of workflows or launch plans (also a ValueError).
+    """
+    for kind in (ReferenceTask, ReferenceWorkflow, ReferenceLaunchPlan):
+        if kind.resource_type == resource_type:
+            return kind(project, domain, name, version, inputs, outputs)
+    raise MisplacedReference(
+        f"There is no reference to a resource of type {resource_type}: {name}.",
+        remedy="Give ResourceType.TASK, ResourceType.WORKFLOW or ResourceType.LAUNCH_PLAN.",
+    )
 
 
 def _decorator(

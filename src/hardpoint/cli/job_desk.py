@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
     from hardpoint.connectors.journal import Entry, Journal
     from hardpoint.connectors.resource import Resource
 
-__all__ = ["asked", "connector_of", "facts", "known", "one", "opened", "resource_facts", "state"]
+__all__ = ["GLANCE", "asked", "confirmed", "connector_of", "facts", "known", "one", "opened", "resource_facts", "state"]
 
 _PATIENCE = 15.0
 """Seconds that a service has to say how a job stands."""
+GLANCE = 3.0
+"""Seconds for which a job that was told to end is watched in any case."""
+_PAUSE = 0.5
 
 
 @contextmanager
@@ -86,6 +91,24 @@ async def asked(jobs: Jobs, entry: Entry) -> Resource:
     return await jobs.state(connector_of(entry.connector), entry.meta or pending(entry.key), deadline=_PATIENCE)
 
 
+async def confirmed(jobs: Jobs, entry: Entry, seconds: float) -> Resource | None:
+    """How a job stands that was told to end, once it has, as its service says; None if it has not within so many seconds.
+
+    Raises:
+        HardpointError: there is no connector for it here.
+    """
+    until, pause = time.monotonic() + seconds, 0.05
+    while True:
+        resource = await asked(jobs, jobs.journal.get(entry.key) or entry)
+        now = jobs.journal.get(entry.key)
+        if now is None or now.ended:
+            return resource
+        if time.monotonic() > until:
+            return None
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _PAUSE)
+
+
 async def known(jobs: Jobs, entry: Entry) -> tuple[Resource | None, str]:
     """As `asked`; or None, and why it cannot be asked."""
     try:
@@ -96,6 +119,10 @@ async def known(jobs: Jobs, entry: Entry) -> tuple[Resource | None, str]:
 
 def state(entry: Entry) -> str:
     """In a word or two, how a job stands as far as the journal knows."""
+    if entry.is_to_end:
+        return "to end"
+    if entry.lost:
+        return "lost"
     return entry.phase.name.lower() if entry.phase else "asked for" if entry.meta is None else "created"
 
 
@@ -106,6 +133,7 @@ def facts(entry: Entry) -> dict[str, Any]:
         "type": entry.connector,
         "state": state(entry),
         "ended": entry.ended,
+        "cancelled": entry.unwanted,
         "message": entry.message,
         "metadata": _decoded(entry.meta),
         "project": entry.project,

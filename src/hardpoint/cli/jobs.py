@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hardpoint._lazy import Ref
-from hardpoint.cli.job_desk import asked, connector_of, facts, known, one, opened, resource_facts, state
+from hardpoint.cli.job_desk import (
+    GLANCE,
+    asked,
+    confirmed,
+    connector_of,
+    facts,
+    known,
+    one,
+    opened,
+    resource_facts,
+    state,
+)
 from hardpoint.cli.runs import ago
 from hardpoint.cli.shell import FAILED, INTERRUPTED, Group, say, style, table
 
@@ -206,37 +217,34 @@ async def _follow(journal: Any, entry: Entry, tell: Callable[[Resource], None]) 
 @modules
 @as_json
 def cancel(job: str, wait: bool, timeout: float, modules: tuple[str, ...], as_json: bool) -> int:
-    """End a job."""
+    """End a job. It stays listed until its service says that it has ended, and is given to no attempt any more."""
     with opened(modules) as journal:
         entry = one(journal, job, ended=False)
-        ended = asyncio.run(_cancel(journal, entry, timeout if wait else None))
+        has_ended, stands = asyncio.run(_cancel(journal, entry, timeout if wait else GLANCE))
     if as_json:
-        _print({"key": entry.key, "cancelled": True, "service": resource_facts(ended) if ended is not None else None})
-    elif ended is None:
-        click.echo(f"Cancelled {entry.key}.")
-    elif ended.phase.is_terminal:
-        click.echo(f"Cancelled {entry.key}: {_told(ended)}")
-    if ended is not None and not ended.phase.is_terminal:
-        said = f"{entry.key} was to end, but after {timeout:g} s it is {ended.phase.name.lower()}."
+        _print({"key": entry.key, "cancelled": True, "ended": has_ended, "service": resource_facts(stands)})
+    elif has_ended:
+        click.echo(f"Cancelled {entry.key}: {_told(stands)}" if wait else f"Cancelled {entry.key}.")
+    elif not wait:
+        click.echo(f"Told {entry.key} to end; it is {stands.phase.name.lower()}.")
+    if has_ended:
+        return 0
+    if wait:
+        said = f"{entry.key} was to end, but after {timeout:g} s it is {stands.phase.name.lower()}."
         say(said, f"hardpoint jobs show {entry.key}")
         return FAILED
+    say("It stays in hardpoint jobs list until it has ended.", f"hardpoint jobs cancel {entry.key} --wait")
     return 0
 
 
-async def _cancel(journal: Any, entry: Entry, seconds: float | None) -> Resource | None:
-    """End a job; how it stands when it has ended, or so many seconds later."""
+async def _cancel(journal: Any, entry: Entry, seconds: float) -> tuple[bool, Resource]:
+    """End a job: whether it has ended within so many seconds, and how it stands then."""
     from hardpoint.connectors.jobs import Jobs
 
     desk, connector = Jobs(journal), connector_of(entry.connector)
     await desk.cancel_key(connector, entry.key)
-    if seconds is None:
-        return None
-    until = time.monotonic() + seconds
-    while True:
-        resource = await asked(desk, journal.get(entry.key) or entry)
-        if resource.phase.is_terminal or time.monotonic() > until:
-            return resource
-        await asyncio.sleep(_PAUSE)
+    ended = await confirmed(desk, entry, seconds)
+    return ended is not None, ended or await asked(desk, journal.get(entry.key) or entry)
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hardpoint.cli.job_desk import connector_of, facts, known, opened, resource_facts, state
+from hardpoint.cli.job_desk import GLANCE, confirmed, connector_of, facts, known, opened, resource_facts, state
 from hardpoint.cli.jobs import as_json as json_option
 from hardpoint.cli.jobs import modules as modules_option
 from hardpoint.cli.runs import ago
@@ -163,6 +163,8 @@ class _Sweep:
         """Why nobody looks after a job; empty if somebody may."""
         from hardpoint.connectors.holders import is_dead
 
+        if entry.unwanted:
+            return "it was cancelled, and its service has not said that it has ended"
         if entry.local_run is not None:
             if run == "running":
                 return ""
@@ -242,6 +244,9 @@ class _Sweep:
             connector = connector_of(stray.connector)
             if stray.entry is not None:
                 await self.jobs.cancel_key(connector, stray.key)
+                if not await confirmed(self.jobs, stray.entry, GLANCE):
+                    stray.done = "told to end"
+                    return
             else:
                 with use_connection(Connection.of(stray.template)):
                     await call(connector, "delete", stray.meta, deadline=self.jobs.limits.call)

@@ -10,12 +10,16 @@ from hardpoint.connectors.phases import ErrorKind, kind_of_error
 from hardpoint.errors import HardpointError, PermanentError, TransientError, UserError
 from hardpoint.secrets import redact_uri
 
-__all__ = ["LONGEST", "JobExistsError", "JobInDoubtError", "cut", "explain", "is_transient", "words"]
+__all__ = ["LONGEST", "JobExistsError", "JobInDoubtError", "cut", "explain", "is_transient", "patience", "words"]
 
 logger = logging.getLogger(__name__)
 
 LONGEST = 4000
 """Bytes of a message. gRPC carries it in a header, of which servers and proxies allow 8 KiB in all."""
+
+
+_MOST_PATIENCE = 300.0
+"""Seconds for which a service is left alone because it asks for that; it is then asked whether it still wants to be."""
 
 
 class JobExistsError(PermanentError):
@@ -57,6 +61,12 @@ class JobInDoubtError(UserError):
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed later, so that nothing is known about the job."""
     return isinstance(error, TransientError | TimeoutError | ConnectionError)
+
+
+def patience(error: BaseException) -> float | None:
+    """For how many seconds the service wants to be left alone, within reason; None if it does not say."""
+    asked = getattr(error, "retry_after", None)
+    return min(float(asked), _MOST_PATIENCE) if asked else None
 
 
 def words(error: BaseException) -> str:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
+from flyteidl.admin.agent_pb2 import CreateTaskRequest, TaskExecutionMetadata
 
 from hardpoint.connectors.clerk import Clerk
 from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
 from hardpoint.connectors.create import Creator, JobLimits, Request, digest_of
-from hardpoint.connectors.errors import words
+from hardpoint.connectors.errors import is_transient, words
 from hardpoint.connectors.holders import new_holder, retire_holder
 from hardpoint.connectors.identity import JobOwner
-from hardpoint.connectors.journal import Entry, Journal, Note
+from hardpoint.connectors.journal import Entry, Journal, Note, Wish
 from hardpoint.connectors.phases import JobGoneError, Phase
 from hardpoint.connectors.pool import done_within
+from hardpoint.connectors.registry import ConnectorRegistry
 from hardpoint.connectors.resource import Resource
-from hardpoint.connectors.watch import Watched, Watcher, WatchLimits
+from hardpoint.connectors.watch import Watched, Watcher, WatchLimits, interval
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import HardpointError, StorageNotFoundError, TransientError
 from hardpoint.idl import LiteralMap, TaskTemplate
@@ -37,8 +40,16 @@ _PENDING = "hardpoint_key"
 """The one field of the metadata that stands for a job whose creation is still on its way."""
 _NOTING = 1.0
 """Seconds that an answer waits for its phase to be written down."""
+_MOST_AGAIN = 100
+"""Jobs that one attempt may have had one after the other."""
 _PRUNING = 6 * 3600.0
 """Seconds between two clearings of the journal."""
+_AGAIN, _SELDOM = 10.0, 300.0
+"""Seconds after which a job that is to end, and goes on, is told so again; each time twice as long, up to the second."""
+_TENDING = 15.0
+"""Seconds between two looks at which jobs of others are to end."""
+_FRESH = 1.0
+"""Seconds for which whoever was told to end a job is left to it."""
 
 
 def pending(key: str) -> bytes:
@@ -58,6 +69,17 @@ def _pending_key(meta: bytes) -> str | None:
 def _written(template: TaskTemplate, output_prefix: str) -> str:
     """Where a task's job writes its outputs; empty if there are none."""
     return output_prefix if template.interface.outputs.variables else ""
+
+
+def _owner_of(entry: Entry) -> JobOwner | None:
+    """Whose job an entry is; None if it cannot be told from it."""
+    for place in (entry.output_prefix, ""):
+        owner = JobOwner(entry.project, entry.domain, entry.execution, entry.node, entry.attempt, place)
+        while owner.again < _MOST_AGAIN:
+            if owner.idempotency_key == entry.key:
+                return owner
+            owner = owner.next()
+    return None
 
 
 @dataclass(eq=False, slots=True)
@@ -95,8 +117,9 @@ class Jobs:
         journal: Where they are written down.
         limits: How long things may take.
         watch: How services are asked for states.
-        shared: Whether tasks of many are served, so that a connection that is read from a task's template is limited to what the
-            settings allow to tasks.
+        shared: Whether tasks of many are served. A connection that is read from a task's template is then limited to what the
+            settings allow to tasks, and what another process left half done is carried on: jobs that it was creating, and
+            those that it was to end.
     """
 
     def __init__(
@@ -107,15 +130,19 @@ class Jobs:
         *,
         shared: bool = False,
     ) -> None:
-        self.journal, self.limits, self._watch, self.shared = journal, limits or JobLimits(), watch, shared
+        self.journal, self.limits, self.shared = journal, limits or JobLimits(), shared
+        self._watch = watch or WatchLimits()
         self._clerk = Clerk(journal)
-        self._creator = Creator(self._clerk, self.limits)
+        self._creator = Creator(self._clerk, self.limits, self._dispose, self._see_off)
         self._creating: dict[tuple[str, str], _Creation] = {}
         # By the identity of their connectors, which need not be hashable; what is known keeps them alive.
         self._known: dict[tuple[int, bytes], _Known] = {}
         self._watchers: dict[tuple[int, str], Watcher] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending: dict[tuple[int, bytes], asyncio.Task[None]] = {}
+        self._doubts: dict[str, float] = {}
         self._pruned = float("-inf")
+        self._tends = False
 
     @property
     def creating(self) -> int:
@@ -174,6 +201,8 @@ class Jobs:
             TransientError: the service is not available. Whether there is a job is looked up the next time.
         """
         loop = asyncio.get_running_loop()
+        if not self._tends:
+            self._tend()
         if loop.time() - self._pruned > _PRUNING:
             self._prune(loop)
         inputs = inputs if inputs is not None else LiteralMap()
@@ -226,6 +255,7 @@ class Jobs:
             self._meet_job(request.connector, meta, request.connection, None, written, request.decoded)
         else:  # it is known under one more key
             self._known.pop((id(request.connector), meta), None)
+        self._doubts.pop(request.key, None)
         return meta
 
     def _prune(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -266,15 +296,13 @@ class Jobs:
         """
         known = self._known.get((id(connector), meta))
         if known is None:
-            met = await self._meet(connector, meta, connection)
+            met = await self._meet(connector, meta, connection, deadline)
             if isinstance(met, Resource):
                 return met
             known = met
         elif connection is not None:
             known.watched.connection = connection
-        resource = known.watcher.fresh(known.watched) or await known.watcher.ask(known.watched, deadline)
-        if resource.phase is not known.written:
-            await self._write(connector, known, resource)
+        resource = await self._ask(connector, known, deadline)
         if resource.phase is not Phase.SUCCEEDED or resource.outputs is not None:
             return resource
         return await self._with_outputs(resource, known.output_prefix, output_prefix)
@@ -296,7 +324,23 @@ class Jobs:
             known = met
         resource = await known.watcher.follow(known.watched.meta, tell, connection)
         await self._write(connector, known, resource)
+        self._give_up(known)
         return await self._with_outputs(resource, known.output_prefix, output_prefix)
+
+    async def _ask(self, connector: AsyncConnectorBase[Any], known: _Known, deadline: float | None) -> Resource:
+        """How a job stands; written down if that is new."""
+        resource = known.watcher.fresh(known.watched) or await known.watcher.ask(known.watched, deadline)
+        if resource.phase is not known.written:
+            await self._write(connector, known, resource)
+        if known.watched.spent:
+            self._give_up(known)
+        return resource
+
+    @staticmethod
+    def _give_up(known: _Known) -> None:
+        """Forget a job that counts as lost: if the next attempt adopts it, it is waited for anew."""
+        if known.watched.spent:
+            known.watcher.forget(known.watched.meta)
 
     async def job(
         self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection | None = None
@@ -315,10 +359,15 @@ class Jobs:
         return known.watched.decoded, connection or known.watched.connection
 
     async def _meet(
-        self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection | None
+        self,
+        connector: AsyncConnectorBase[Any],
+        meta: bytes,
+        connection: Connection | None,
+        deadline: float | None = None,
     ) -> _Known | Resource:
         """The job with metadata that is new to this process; how its creation stands, if there is no job yet."""
-        resolved = await self._resolve(connector, meta, connection)
+        self._tend()
+        resolved = await self._resolve(connector, meta, connection, deadline)
         if isinstance(resolved, Resource):
             return resolved
         known = self._known.get((id(connector), resolved))
@@ -343,7 +392,8 @@ class Jobs:
                 decoded,
             )
             # Entries that disagree, or an end that the service has not confirmed, are written anew.
-            known.written = last if entries and all(e.phase is last for e in entries) else Phase.UNDEFINED
+            agree = all(e.phase is last and e.ended is last.is_terminal for e in entries)
+            known.written = last if entries and agree else Phase.UNDEFINED
         if resolved != meta:
             self._known[id(connector), meta] = known
             known.aliases += (meta,)
@@ -383,7 +433,11 @@ class Jobs:
         return Connection.of(template, shared=self.shared)
 
     async def _resolve(
-        self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection | None
+        self,
+        connector: AsyncConnectorBase[Any],
+        meta: bytes,
+        connection: Connection | None,
+        deadline: float | None = None,
     ) -> bytes | Resource:
         """The job's own metadata; how its creation stands, if there is none yet."""
         key = _pending_key(meta)
@@ -394,16 +448,73 @@ class Jobs:
             return Resource(Phase.RETRYABLE_FAILED, message=f"The journal knows of no job {key}.")
         if entry.meta is not None:
             return entry.meta
-        if entry.ended:
+        if entry.ended or entry.lost:
             return Resource(entry.phase, message=entry.message)
         if key in self._creator.underway or await self._clerk.do(self.journal.held, entry.node_key):
             return Resource(Phase.QUEUED, message=f"The job is being created. {entry.message}".strip())
+        if self.shared and not entry.unwanted:
+            kept = await self._clerk.do(self.journal.request, key)
+            if kept is not None:
+                carried = await self._carry_on(connector, entry, kept, connection, deadline)
+                if carried is not None:
+                    return carried
         return await self._orphan(connector, entry, connection)
+
+    async def _carry_on(
+        self,
+        connector: AsyncConnectorBase[Any],
+        entry: Entry,
+        kept: bytes,
+        connection: Connection | None,
+        deadline: float | None,
+    ) -> bytes | Resource | None:
+        """The job of a creation that nobody carries on: found, or created with what the journal has kept for that.
+
+        None if it takes more than that.
+        """
+        can = connector.capabilities
+        if not (can.finds_by_key or can.idempotent_create):
+            return None
+        asked = CreateTaskRequest.FromString(kept)
+        metadata = asked.task_execution_metadata if asked.HasField("task_execution_metadata") else None
+        owner = _owner_of(entry)
+        if owner is None:
+            return None
+        wanted = (entry.key, entry.digest)
+        creation = self._creating.get(wanted)
+        if creation is None:
+            logger.info("The creation of the job %s, which another process began, is carried on", entry.key)
+            template = TaskTemplate.FromString(entry.template)
+            creation = self._start_creation(
+                wanted,
+                Request(
+                    connector,
+                    entry.connector,
+                    template,
+                    entry.template,
+                    asked.inputs,
+                    entry.output_prefix,
+                    metadata,
+                    connection or self._brought([entry]),
+                    owner,
+                    entry.digest,
+                    new_holder(),
+                ),
+            )
+        if not await done_within(self.limits.call if deadline is None else deadline, creation.task):
+            return Resource(Phase.QUEUED, message=f"The job is being created. {entry.message}".strip())
+        error = creation.task.exception()
+        if error is None:
+            return creation.task.result()
+        after = await self._clerk.do(self.journal.get, entry.key)
+        if after is not None and after.ended:
+            return Resource(after.phase, message=after.message)
+        return await self._doubted(connector, entry, error)
 
     async def _orphan(
         self, connector: AsyncConnectorBase[Any], entry: Entry, connection: Connection | None
     ) -> bytes | Resource:
-        """The job of a creation that nobody carries on: looked up, since its inputs are not in the journal."""
+        """The job of a creation that nobody carries on: looked up, since what it takes to create it is not in the journal."""
         said = entry.message or "The service ended while it created the job."
         if connector.capabilities.finds_by_key:
             leases, holder = self._creator.leases, new_holder()
@@ -414,21 +525,47 @@ class Jobs:
                         template = TaskTemplate.FromString(entry.template)
                         found = await self._creator.find(connector, entry.key, template)
                 except Exception as error:
-                    return Resource(Phase.QUEUED, message=f"It is not known whether the job exists: {words(error)}")
+                    return await self._doubted(connector, entry, error)
+                self._doubts.pop(entry.key, None)
                 if found is not None:
-                    await self._clerk.do(self.journal.record, entry.key, found)
+                    if not await self._clerk.do(self.journal.record, entry.key, found):
+                        await self._dispose(connector, found, connection or self._brought([entry]))
                     return found
-                await self._clerk.do(self.journal.end, entry.key, Phase.RETRYABLE_FAILED, said)
+                if not entry.unwanted and await self._clerk.do(self.journal.request, entry.key) is not None:
+                    waits = (
+                        "Its creation was cut off; the connector service carries it on when it is asked for the job."
+                    )
+                    return Resource(Phase.QUEUED, message=waits)
+                if entry.unwanted:
+                    said = "cancelled"
+                phase = Phase.ABORTED if entry.unwanted else Phase.RETRYABLE_FAILED
+                await self._clerk.do(self.journal.end, entry.key, phase, said)
+                return Resource(phase, message=said)
             finally:
                 await leases.give_back(entry.node_key, holder)
                 retire_holder(holder)
         return Resource(Phase.RETRYABLE_FAILED, message=said)
 
+    async def _doubted(self, connector: AsyncConnectorBase[Any], entry: Entry, error: BaseException) -> Resource:
+        """How a job stands of which nobody can say whether it exists: on its way, until the budget for that is spent."""
+        now = asyncio.get_running_loop().time()
+        lost = now - self._doubts.setdefault(entry.key, now)
+        said = words(error)
+        if isinstance(error, HardpointError) and error.remedy and not is_transient(error):
+            said = f"{said}\n  -> {redact_uri(error.remedy)}"
+        if lost <= self._watch.budget:
+            return Resource(Phase.QUEUED, message=f"It is not known whether the job exists: {said}")
+        del self._doubts[entry.key]
+        told = f"{connector.name} has not said for {lost:.0f} s whether the job exists: {said}"
+        await self._clerk.do(self.journal.doubt, entry.key, told, True)
+        return Resource(Phase.RETRYABLE_FAILED, message=told)
+
     async def _write(self, connector: AsyncConnectorBase[Any], known: _Known, resource: Resource) -> None:
         """Write down that a job is in another phase. The answer waits for it a little, and does not depend on it."""
         before, known.written = known.written, resource.phase
         message = redact_uri(resource.message or "")[:2000]
-        note = self._clerk.write(Note(str(connector.task_category), known.watched.meta, resource.phase, message))
+        category, watched = str(connector.task_category), known.watched
+        note = self._clerk.write(Note(category, watched.meta, resource.phase, message, watched.spent))
 
         def noted(done: asyncio.Future[None]) -> None:
             if not done.cancelled() and (error := done.exception()) is not None:
@@ -467,13 +604,18 @@ class Jobs:
     ) -> None:
         """End a job, whatever its state. One that has ended, or is gone, is as it should be. Arguments are as for `state`.
 
+        From then on no attempt is given the job. It is followed until its service says that it has ended, and told so again now
+        and then.
+
         Raises:
+            MetaError: the metadata is of no job of this connector.
             TransientError: the service is not available; the job may still run, and no attempt will adopt it.
         """
         key = _pending_key(meta)
         if key is not None:
             await self.cancel_key(connector, key, deadline, connection)
             return
+        connector.metadata_type.decode(meta)
         category = str(connector.task_category)
         known = self._known.get((id(connector), meta))
         if connection is None:
@@ -481,9 +623,12 @@ class Jobs:
                 connection = known.watched.connection
             else:
                 connection = self._brought(await self._clerk.do(self.journal.of_meta, category, meta))
-        await self._clerk.write(Note(category, meta, Phase.ABORTED, "cancelled"))
-        with use_connection(connection):
-            await self._end(connector, meta, deadline)
+        await self._clerk.write(Wish(category, meta))
+        try:
+            with use_connection(connection):
+                await self._end(connector, meta, deadline)
+        finally:
+            self._see_off(connector, meta, connection)
 
     async def cancel_key(
         self,
@@ -492,24 +637,135 @@ class Jobs:
         deadline: float | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """As `cancel`, for the job with a key; also one of which it is not known whether it exists."""
+        """As `cancel`, for the job with a key; also one of which it is not known whether it exists.
+
+        Raises:
+            TransientError: as `cancel`; also if somebody else was creating it, and has not said within `deadline` what came of it.
+        """
         # Whoever is creating it finds this when it has been created, and ends it.
-        await self._clerk.do(self.journal.end, key, Phase.ABORTED, "cancelled")
+        await self._clerk.do(self.journal.unwant, key)
+        until = time.monotonic() + (self.limits.call if deadline is None else deadline)
+        pause, holder = 0.05, new_holder()
+        leases = self._creator.leases
+        try:
+            while True:
+                entry = await self._clerk.do(self.journal.get, key)
+                if entry is None or (entry.ended and entry.meta is None):
+                    return
+                if entry.meta is not None:
+                    await self.cancel(connector, entry.meta, deadline, connection)
+                    return
+                if key in self._creator.underway:
+                    return
+                if await leases.try_to_take(entry.node_key, holder):
+                    break
+                if time.monotonic() > until:
+                    raise TransientError(
+                        f"The job {key} is being created by somebody else, who has not said yet what came of it.",
+                        remedy="Cancel it again; whoever finds it ends it.",
+                    )
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 1.0)
+            try:
+                await self._cancel_unknown(connector, key, connection)
+            finally:
+                await leases.give_back(entry.node_key, holder)
+        finally:
+            retire_holder(holder)
+
+    async def _cancel_unknown(
+        self, connector: AsyncConnectorBase[Any], key: str, connection: Connection | None
+    ) -> None:
+        """End the job with a key, of which it is not known whether it exists, while nobody else settles that."""
         entry = await self._clerk.do(self.journal.get, key)
-        if entry is None:
-            return
-        if entry.meta is not None:
-            await self.cancel(connector, entry.meta, deadline, connection)
-            return
-        if await self._clerk.do(self.journal.held, entry.node_key):
-            return
-        with use_connection(connection or self._brought([entry])):
-            found = await self._creator.find(connector, key, TaskTemplate.FromString(entry.template))
-            if found is not None:
-                await self._end(connector, found, deadline)
+        assert entry is not None
+        brought = connection or self._brought([entry])
+        meta = entry.meta
+        if meta is None:
+            with use_connection(brought):
+                meta = await self._creator.find(connector, key, TaskTemplate.FromString(entry.template))
+            if meta is None:
+                await self._clerk.do(self.journal.end, key, Phase.ABORTED, "cancelled")
+                return
+            await self._clerk.do(self.journal.record, key, meta)
+        await self.cancel(connector, meta, None, brought)
+
+    async def _dispose(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> None:
+        """End a job that nobody wants; if it cannot be ended now, later."""
+        try:
+            with use_connection(connection):
+                await self._end(connector, meta, None)
+        except Exception as error:
+            logger.warning("A job that is not wanted could not be ended yet: %s", words(error))
+        self._see_off(connector, meta, connection)
 
     async def _end(self, connector: AsyncConnectorBase[Any], meta: bytes, deadline: float | None) -> None:
         known = self._known.get((id(connector), meta))
         if known is not None:
             known.watcher.forget(meta)
         await self._creator.end(connector, meta, deadline)
+
+    def _see_off(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> None:
+        """Follow a job that is to end, in the background, until it has."""
+        wanted = (id(connector), meta)
+        if wanted not in self._ending:
+            task = asyncio.get_running_loop().create_task(self._until_ended(connector, meta, connection))
+            self._ending[wanted] = task
+            task.add_done_callback(lambda _: self._ending.pop(wanted, None))
+
+    async def _until_ended(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> None:
+        if not connector.capabilities.cancels:  # nobody can do more
+            await self._clerk.write(Note(str(connector.task_category), meta, Phase.ABORTED, "cancelled"))
+            return
+        began = told = time.monotonic()
+        again = _AGAIN
+        while True:
+            try:
+                known = self._known.get((id(connector), meta)) or await self._meet(connector, meta, connection)
+                if isinstance(known, Resource):
+                    return
+                known.watched.connection = connection
+                resource = await self._ask(connector, known, self.limits.call)
+                if resource.phase.is_terminal and not known.watched.spent:
+                    return
+            except Exception as error:
+                logger.warning("%s cannot say whether a job has ended: %s", connector.name, words(error))
+            if time.monotonic() - told > again:
+                told, again = time.monotonic(), min(again * 2, _SELDOM)
+                logger.warning("A job of %s was told to end and goes on; it is told again", connector.name)
+                try:
+                    with use_connection(connection):
+                        await self._end(connector, meta, None)
+                except Exception as error:
+                    logger.warning("A job of %s could not be ended yet: %s", connector.name, words(error))
+            await asyncio.sleep(interval(time.monotonic() - began))
+
+    def _tend(self) -> None:
+        """Begin to see to what other processes, which may be gone, were to end."""
+        if self.shared and not self._tends:
+            self._tends = True
+            task = asyncio.get_running_loop().create_task(self._tend_all())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _tend_all(self) -> None:
+        while True:
+            try:
+                for entry in await self._clerk.do(partial(self.journal.find, ended=False, unwanted=True, idle=_FRESH)):
+                    await self._tend_to(entry)
+            except Exception as error:
+                logger.warning("It could not be looked up which jobs are to end: %s", words(error))
+            await asyncio.sleep(_TENDING)
+
+    async def _tend_to(self, entry: Entry) -> None:
+        name, _, version = entry.connector.rpartition("_v")
+        try:
+            connector = ConnectorRegistry.get_connector(name, int(version))
+            if not isinstance(connector, AsyncConnectorBase):
+                return
+            if entry.meta is not None:
+                self._see_off(connector, entry.meta, self._brought([entry]))
+            elif entry.key not in self._creator.underway:
+                await self.cancel_key(connector, entry.key, 0.0)
+        except Exception as error:  # the next time may do
+            logger.info("The job %s, which is to end, could not be ended: %s", entry.key, words(error))

@@ -1,6 +1,8 @@
 """The journal: every external job that was asked for, so that it is found again whatever dies in between.
 
 A job is written down before its service is called (*asked*), when the service has answered (*recorded*), and when it has ended.
+One that is not wanted any more (*unwanted*) is kept until its service has confirmed its end, and is given to nobody; one of
+which nothing could be learned for long (*lost*) has not ended either.
 Leases see to it that of several replicas, or several attempts, one at a time settles what job a node has. The journal
 lives in SQLite (``<state dir>/jobs.sqlite``) or, for replicas, in PostgreSQL (`hardpoint.connectors.journal_postgres`).
 """
@@ -16,12 +18,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hardpoint._lazy import Ref
-from hardpoint.connectors.holders import is_dead
+from hardpoint.connectors.holders import MACHINE, is_alive, is_dead
 from hardpoint.connectors.phases import Phase
 from hardpoint.errors import UserError
 from hardpoint.settings import settings
 
-__all__ = ["Begin", "Begun", "Entry", "Finish", "Journal", "Note", "Write", "open_journal"]
+__all__ = ["Begin", "Begun", "Entry", "Finish", "Journal", "Note", "Wish", "Write", "open_journal"]
 
 _POSTGRES = Ref("hardpoint.connectors.journal_postgres:PostgresJournal")
 _SQLITE = Ref("hardpoint.connectors.journal_sqlite:SQLiteJournal")
@@ -41,6 +43,12 @@ MIGRATIONS = (
     (
         "alter table jobs add column asker text not null default ''",
         "create index if not exists jobs_that_ended on jobs (updated) where ended = 1",
+    ),
+    (
+        "alter table jobs add column unwanted integer not null default 0",
+        "alter table jobs add column lost integer not null default 0",
+        "alter table jobs add column request {bytes}",
+        "create index if not exists jobs_to_end on jobs (updated) where unwanted = 1 and ended = 0",
     ),
 )
 """What leads from each version of the tables to the next; a journal without tables is version 0."""
@@ -63,11 +71,13 @@ class Entry:
         meta: Its metadata, once the service has answered.
         phase: The last that is known.
         message: What there is to say about it.
-        ended: Whether it has ended, was cancelled, or never came to be.
+        ended: Whether it has ended, or never came to be.
         project, domain, execution, node, attempt: Whom it was created for.
         created: When it was asked for, in seconds since 1970.
         updated: When something was last written about it.
         asker: Who asked for it, as `new_holder` names them.
+        unwanted: Whether it was cancelled. It is given to nobody any more, and has `ended` once its service says so.
+        lost: Whether nothing could be learned of it for so long that its attempt was given up; it may run.
     """
 
     key: str
@@ -88,6 +98,8 @@ class Entry:
     created: float = 0.0
     updated: float = 0.0
     asker: str = ""
+    unwanted: bool = False
+    lost: bool = False
 
     @property
     def local_run(self) -> str | None:
@@ -97,7 +109,12 @@ class Entry:
     @property
     def failed(self) -> bool:
         """Whether it is certain that nothing will come of it."""
-        return self.ended and self.phase is not Phase.SUCCEEDED
+        return self.ended and (self.unwanted or self.phase is not Phase.SUCCEEDED)
+
+    @property
+    def is_to_end(self) -> bool:
+        """Whether it was cancelled, and its service has not confirmed its end yet."""
+        return self.unwanted and not self.ended
 
 
 _COLUMNS = tuple(field.name for field in fields(Entry))
@@ -113,6 +130,8 @@ def _entry(row: Sequence[Any]) -> Entry:
         meta=None if meta is None else bytes(meta),
         phase=Phase(values["phase"]),
         ended=bool(values["ended"]),
+        unwanted=bool(values["unwanted"]),
+        lost=bool(values["lost"]),
     )
     return Entry(**values)
 
@@ -132,11 +151,13 @@ class Begin:
         entry: The job.
         holder: Who asks: a name that nobody else ever bears.
         seconds: How long the lease lasts.
+        request: What else it takes to create the job; kept until the service has answered.
     """
 
     entry: Entry
     holder: str
     seconds: float
+    request: bytes | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -166,15 +187,24 @@ class Finish:
 
 @dataclass(eq=False, slots=True)
 class Note:
-    """Write down how a job stands, under whatever keys it is known. What has ended stays as it is."""
+    """Write down how a job stands, under whatever keys it is known. What has ended stays as it is; what is lost has not."""
 
     connector: str
     meta: bytes
     phase: Phase
     message: str
+    lost: bool = False
 
 
-Write: TypeAlias = Begin | Finish | Note
+@dataclass(eq=False, slots=True)
+class Wish:
+    """Write down that a job is not wanted any more, under whatever keys it is known."""
+
+    connector: str
+    meta: bytes
+
+
+Write: TypeAlias = Begin | Finish | Note | Wish
 
 
 def _rows(row: str, count: int) -> str:
@@ -190,10 +220,10 @@ def _marks(count: int) -> str:
 
 @cache
 def _sql_ask(now: str, count: int) -> str:
-    row = f"(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, {now}, {now})"
+    row = f"(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, {now}, {now})"
     return (
         "insert into jobs (key, node_key, connector, digest, output_prefix, template, phase, message, ended, "
-        "project, domain, execution, node, attempt, asker, created, updated) "
+        "project, domain, execution, node, attempt, asker, request, created, updated) "
         f"values {_rows(row, count)} on conflict (key) do nothing"
     )
 
@@ -203,14 +233,16 @@ def _sql_lease(now: str, count: int) -> str:
     return (
         f"insert into leases (node_key, holder, until) values {_rows(f'(?, ?, {now} + ?)', count)} "
         "on conflict (node_key) do update set holder = excluded.holder, until = excluded.until "
-        f"where leases.until < {now} or leases.holder = excluded.holder"
+        # Of a holder of this machine it is known whether it lives; clocks jump.
+        f"where (leases.until < {now} and substr(leases.holder, 1, {len(MACHINE)}) <> ?) "
+        "or leases.holder = excluded.holder"
     )
 
 
 @cache
 def _sql_record(now: str, count: int) -> str:
     return (
-        f"update jobs set meta = v.column2, meta_id = v.column3, message = '', updated = {now} "
+        f"update jobs set meta = v.column2, meta_id = v.column3, message = '', request = null, lost = 0, updated = {now} "
         f"from (values {_rows('(?, ?, ?)', count)}) as v where jobs.key = v.column1"
     )
 
@@ -218,13 +250,21 @@ def _sql_record(now: str, count: int) -> str:
 @cache
 def _sql_note(now: str, count: int) -> str:
     return (
-        f"update jobs set phase = v.column3, message = v.column4, ended = v.column5, updated = {now} "
-        f"from (values {_rows('(?, ?, ?, ?, ?)', count)}) as v "
+        f"update jobs set phase = v.column3, message = v.column4, ended = v.column5, lost = v.column6, updated = {now} "
+        f"from (values {_rows('(?, ?, ?, ?, ?, ?)', count)}) as v "
         "where jobs.connector = v.column1 and jobs.meta_id = v.column2 and jobs.ended = 0"
     )
 
 
-def _asked(entry: Entry, asker: str) -> tuple[Any, ...]:
+@cache
+def _sql_wish(now: str, count: int) -> str:
+    return (
+        f"update jobs set unwanted = 1, updated = {now} from (values {_rows('(?, ?)', count)}) as v "
+        "where jobs.connector = v.column1 and jobs.meta_id = v.column2 and jobs.ended = 0"
+    )
+
+
+def _asked(entry: Entry, asker: str, request: bytes | None = None) -> tuple[Any, ...]:
     return (
         entry.key,
         entry.node_key,
@@ -240,6 +280,7 @@ def _asked(entry: Entry, asker: str) -> tuple[Any, ...]:
         entry.node,
         entry.attempt,
         asker,
+        request,
     )
 
 
@@ -296,10 +337,14 @@ class Journal(ABC):
     def write(self, writes: Sequence[Write]) -> list[Any]:
         """Write for many in one transaction: the outcome of each, in their order."""
         # What cancels goes first, so that who finishes a job finds out that it is not wanted.
+        wishes = [write for write in writes if type(write) is Wish]
         notes = [write for write in writes if type(write) is Note]
         begins = [write for write in writes if type(write) is Begin]
         finishes = [write for write in writes if type(write) is Finish]
         statements: list[Statement] = []
+        if wishes:
+            wished = _flat((wish.connector, _meta_id(wish.meta)) for wish in wishes)
+            statements.append((_sql_wish(self.now, len(wishes)), wished))
         if notes:
             statements.append(self._noting(notes))
         leases: dict[str, Begin] = {}
@@ -311,6 +356,8 @@ class Journal(ABC):
             statements += self._finishing(finishes)
         results = iter(self._run(statements))
         outcomes: dict[int, Any] = {}
+        if wishes:
+            next(results)
         if notes:
             next(results)
         if begins:
@@ -323,14 +370,22 @@ class Journal(ABC):
 
     def _noting(self, notes: Sequence[Note]) -> Statement:
         rows = [
-            (note.connector, _meta_id(note.meta), int(note.phase), note.message, int(note.phase.is_terminal))
+            (
+                note.connector,
+                _meta_id(note.meta),
+                int(note.phase),
+                note.message,
+                int(note.phase.is_terminal and not note.lost),
+                int(note.lost),
+            )
             for note in notes
         ]
         return _sql_note(self.now, len(notes)), _flat(rows)
 
     def _beginning(self, begins: Sequence[Begin], leases: dict[str, Begin]) -> list[Statement]:
         # All replicas take rows in the same order, so that they do not wait for each other in a circle.
-        asked = sorted((_asked(begin.entry, begin.holder) for begin in begins), key=lambda row: str(row[0]))
+        rows = (_asked(begin.entry, begin.holder, begin.request) for begin in begins)
+        asked = sorted(rows, key=lambda row: str(row[0]))
         nodes = sorted(leases)
         wanted = [(node, leases[node].holder, leases[node].seconds) for node in nodes]
         others = (
@@ -338,7 +393,7 @@ class Journal(ABC):
         )
         return [
             (_sql_ask(self.now, len(asked)), _flat(asked)),
-            (_sql_lease(self.now, len(wanted)), _flat(wanted)),
+            (_sql_lease(self.now, len(wanted)), [*_flat(wanted), MACHINE]),
             (others, [*nodes, *(begin.holder for begin in begins)]),
         ]
 
@@ -368,7 +423,7 @@ class Journal(ABC):
         return [
             (_sql_record(self.now, len(rows)), _flat(rows)),
             (f"delete from leases where node_key in {marks} and holder in {marks}", [*nodes, *holders]),
-            (f"select key from jobs where key in {marks} and ended = 1", keys),
+            (f"select key from jobs where key in {marks} and (ended = 1 or unwanted = 1)", keys),
         ]
 
     def ask(self, entry: Entry) -> bool:
@@ -380,7 +435,7 @@ class Journal(ABC):
         _, (rows, _) = self._run(
             [
                 (_sql_record(self.now, 1), (key, meta, _meta_id(meta))),
-                ("select 1 from jobs where key = ? and ended = 0", (key,)),
+                ("select 1 from jobs where key = ? and ended = 0 and unwanted = 0", (key,)),
             ]
         )
         return bool(rows)
@@ -392,9 +447,35 @@ class Journal(ABC):
     def end(self, key: str, phase: Phase, message: str = "") -> None:
         """Write down that a job has ended, or never came to be. What has ended stays as it is."""
         self._execute(
-            f"update jobs set phase = ?, message = ?, ended = 1, updated = {self.now} where key = ? and ended = 0",
+            f"update jobs set phase = ?, message = ?, ended = 1, lost = 0, request = null, updated = {self.now} "
+            "where key = ? and ended = 0",
             *(int(phase), message, key),
         )
+
+    def unwant(self, key: str) -> None:
+        """Write down that a job is not wanted any more: whoever finds it ends it."""
+        self._execute(
+            f"update jobs set unwanted = 1, request = null, updated = {self.now} where key = ? and ended = 0", key
+        )
+
+    def doubt(self, key: str, message: str, lost: bool = False) -> None:
+        """Write down that it is not known whether a job exists: it is looked up before anybody creates it, and by nobody's request.
+
+        Args:
+            key: Its key.
+            message: Why.
+            lost: Whether its attempt is given up for that.
+        """
+        self._execute(
+            f"update jobs set phase = ?, message = ?, lost = ?, request = null, updated = {self.now} "
+            "where key = ? and ended = 0",
+            *(int(Phase.RETRYABLE_FAILED), message, int(lost), key),
+        )
+
+    def request(self, key: str) -> bytes | None:
+        """What else it takes to create a job, if that is still kept."""
+        rows, _ = self._execute("select request from jobs where key = ? and ended = 0", key)
+        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
 
     def note(self, key: str, phase: Phase, message: str) -> None:
         """Write down how a job stands that has not ended."""
@@ -423,7 +504,13 @@ class Journal(ABC):
         return self.find(ended=False)
 
     def find(
-        self, prefix: str = "", *, phase: Phase | None = None, ended: bool | None = None, idle: float = 0.0
+        self,
+        prefix: str = "",
+        *,
+        phase: Phase | None = None,
+        ended: bool | None = None,
+        unwanted: bool | None = None,
+        idle: float = 0.0,
     ) -> list[Entry]:
         """Jobs of which all of this holds, the oldest first.
 
@@ -431,6 +518,7 @@ class Journal(ABC):
             prefix: With what their keys begin.
             phase: The last that is known.
             ended: Whether they have ended.
+            unwanted: Whether they were cancelled.
             idle: Seconds for which nothing was written about them, at least.
         """
         # Keys consist of lower-case letters, digits and hyphens: "~" sorts after all of them.
@@ -438,7 +526,9 @@ class Journal(ABC):
         for clause, value in (
             ("key >= ? and key < ?", (prefix, f"{prefix}~") if prefix else None),
             ("phase = ?", None if phase is None else (int(phase),)),
-            ("ended = ?", None if ended is None else (int(ended),)),
+            # As they stand in the conditions of the indices.
+            (f"ended = {int(bool(ended))}", None if ended is None else ()),
+            (f"unwanted = {int(bool(unwanted))}", None if unwanted is None else ()),
         ):
             if value is not None:
                 clauses.append(clause)
@@ -457,10 +547,10 @@ class Journal(ABC):
 
     def acquire(self, node_key: str, holder: str, seconds: float) -> bool:
         """Take a node's lease, or keep it longer; False if somebody else has it."""
-        rows, _ = self._execute("select holder from leases where node_key = ?", node_key)
-        if rows and is_dead(rows[0][0]):
+        rows, _ = self._execute(f"select holder, until < {self.now} from leases where node_key = ?", node_key)
+        if rows and rows[0][0] != holder and (is_dead(rows[0][0]) or (rows[0][1] and not is_alive(rows[0][0]))):
             self.release(node_key, rows[0][0])
-        return self._execute(_sql_lease(self.now, 1), node_key, holder, seconds)[1] == 1
+        return self._execute(_sql_lease(self.now, 1), node_key, holder, seconds, MACHINE)[1] == 1
 
     def renew(self, leases: Sequence[tuple[str, str]], seconds: float) -> set[str]:
         """Keep leases longer, nodes each with its holder: the holders that have them."""
@@ -468,7 +558,7 @@ class Journal(ABC):
         holders = [holder for _, holder in leases]
         _, (held, _) = self._run(
             [
-                (_sql_lease(self.now, len(rows)), _flat(rows)),
+                (_sql_lease(self.now, len(rows)), [*_flat(rows), MACHINE]),
                 (f"select holder from leases where holder in {_marks(len(holders))}", holders),
             ]
         )
@@ -480,8 +570,8 @@ class Journal(ABC):
 
     def held(self, node_key: str) -> bool:
         """Whether somebody who lives has the node's lease."""
-        rows, _ = self._execute(f"select holder from leases where node_key = ? and until >= {self.now}", node_key)
-        return bool(rows) and not is_dead(rows[0][0])
+        rows, _ = self._execute(f"select holder, until >= {self.now} from leases where node_key = ?", node_key)
+        return bool(rows) and (is_alive(rows[0][0]) or (bool(rows[0][1]) and not is_dead(rows[0][0])))
 
 
 def open_journal(where: str | Path | None = None) -> Journal:

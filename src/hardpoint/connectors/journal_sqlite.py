@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hardpoint.connectors.journal import Journal, Result, Statement
-from hardpoint.errors import UserError
+from hardpoint.errors import TransientError, UserError
 
 __all__ = ["SQLiteJournal"]
+
+
+_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+"""Kinds of errors that say nothing about the file, and may pass."""
 
 
 class SQLiteJournal(Journal):
@@ -23,6 +27,7 @@ class SQLiteJournal(Journal):
 
     Raises:
         UserError: the file cannot be made, is no journal, or that of a later release.
+        TransientError: somebody else keeps it locked, its disk is full, or does not answer.
     """
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
@@ -49,6 +54,13 @@ class SQLiteJournal(Journal):
         try:
             yield
         except (OSError, sqlite3.Error) as error:
+            # The lower byte is the kind, the rest says more: https://sqlite.org/rescode.html
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING:
+                raise TransientError(
+                    f"The journal of external jobs at {self.path} cannot be used just now: {error}",
+                    remedy="See who keeps the file locked, and whether its disk is full; what was to be written is tried again.",
+                    path=self.path,
+                ) from error
             raise UserError(
                 f"The journal of external jobs at {self.path} cannot be used: {error}",
                 remedy="Free or repair the file, or name another place: HARDPOINT_CONNECTORS_JOURNAL.",

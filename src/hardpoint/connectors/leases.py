@@ -8,6 +8,7 @@ import time
 
 from hardpoint.connectors.clerk import Clerk
 from hardpoint.connectors.errors import words
+from hardpoint.connectors.holders import told_alive
 
 __all__ = ["Leases"]
 
@@ -32,17 +33,19 @@ class Leases:
     def keep(self, node_key: str, holder: str, since: float) -> None:
         """Keep a lease that was taken no earlier than at `since`, of `time.monotonic`."""
         self._until[node_key, holder] = since + self.seconds
+        told_alive(holder, since + self.seconds)
         if self._keeper is None:
             self._keeper = asyncio.get_running_loop().create_task(self._keep_all())
 
     async def take(self, node_key: str, holder: str) -> None:
         """Take a lease, once it is free."""
         pause = _FIRST_PAUSE
-        while not await self._acquire(node_key, holder):
+        while not await self.try_to_take(node_key, holder):
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    async def _acquire(self, node_key: str, holder: str) -> bool:
+    async def try_to_take(self, node_key: str, holder: str) -> bool:
+        """Take a lease if it is free, or keep one longer; False if somebody else has it."""
         began = time.monotonic()
         taken = await self.clerk.do(self.clerk.journal.acquire, node_key, holder, self.seconds)
         if taken:
@@ -53,7 +56,7 @@ class Leases:
         """Whether nobody else can have taken over, for some seconds to come."""
         if self._until.get((node_key, holder), 0.0) - time.monotonic() > self.seconds / 2:
             return True
-        return await self._acquire(node_key, holder)
+        return await self.try_to_take(node_key, holder)
 
     def was_given_back(self, node_key: str, holder: str) -> None:
         """Stop keeping a lease that is given back already."""
@@ -82,4 +85,5 @@ class Leases:
             for lease in leases:
                 if lease in self._until and lease[1] in held:
                     self._until[lease] = began + self.seconds
+                    told_alive(lease[1], began + self.seconds)
         self._keeper = None

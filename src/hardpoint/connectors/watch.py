@@ -21,7 +21,7 @@ from typing import Any
 
 from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
-from hardpoint.connectors.errors import is_transient, words
+from hardpoint.connectors.errors import is_transient, patience, words
 from hardpoint.connectors.phases import JobGoneError, Phase
 from hardpoint.connectors.pool import call, done_within
 from hardpoint.connectors.resource import Resource
@@ -85,6 +85,7 @@ class Watched:
         lost: Since when the service cannot say.
         error: Why.
         refusals: How often in a row it was for a reason that no retry mends.
+        spent: Whether the budget for that was spent; it then counts as lost, which its service has not said.
     """
 
     meta: bytes
@@ -101,6 +102,7 @@ class Watched:
     lost: float | None = None
     error: Exception | None = None
     refusals: int = 0
+    spent: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -138,7 +140,9 @@ class Watcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(connector.pool_size)
         self._gathering = False
-        self._swept = self._paused_until = self._next_turn = 0.0
+        self._swept = self._next_turn = 0.0
+        # By whose credentials are used: until when the service wants to be left alone, and what it said.
+        self._pauses: dict[object, tuple[float, Exception]] = {}
         self._due: list[tuple[float, int, Watched]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -194,11 +198,12 @@ class Watcher:
         if job.asked:
             job.gap = min(now - job.asked, _LONGEST)
         job.asked = now
-        if job.has_ended:
+        if job.has_ended and not (job.spent and now - (job.answered or 0.0) > _SHORTEST):
             return self._told(job)
         if self._many:
             self._plan(job, now)
-        if now < self._paused_until and job.poll is None:
+        if self._pauses and job.poll is None and (pause := self._pause(job, now)) is not None:
+            self._wait_out(job, pause, now)
             return self._told(job)
         if job.answered is None:
             return None
@@ -251,7 +256,8 @@ class Watcher:
             if job.error is not None and job.refusals >= _REFUSALS:
                 raise job.error
             now = time.monotonic()
-            await asyncio.sleep(max(interval(now - job.since), self._paused_until - now))
+            until, _ = self._pauses.get(_whose(job.connection), (0.0, None))
+            await asyncio.sleep(min(max(interval(now - job.since), until - now), _LONGEST))
 
     def forget(self, meta: bytes) -> None:
         """Let the next question about a job reach the service."""
@@ -272,6 +278,22 @@ class Watcher:
             oldest = max(oldest, sorted(asked.values())[len(asked) // 4])
         for meta in [meta for meta, last in asked.items() if last <= oldest]:
             self.forget(meta)
+
+    def _pause(self, job: Watched, now: float) -> Exception | None:
+        """What the service said when it asked to be left alone, if it still wants to be."""
+        whose = _whose(job.connection)
+        until, error = self._pauses.get(whose, (0.0, None))
+        if error is not None and until <= now:
+            del self._pauses[whose]
+            return None
+        return error
+
+    def _wait_out(self, job: Watched, error: Exception, now: float) -> None:
+        """Count the time for which a job cannot be asked for, since its service wants to be left alone."""
+        if job.lost is None:
+            job.lost, job.error = now, error
+        elif now - job.lost > self.limits.budget:
+            self._lose(job, now, job.error or error)
 
     def _told(self, job: Watched) -> Resource:
         resource = job.known or _UNKNOWN
@@ -294,7 +316,7 @@ class Watcher:
     def _set_timer(self) -> None:
         if not self._due:
             return
-        when = max(self._due[0][0], self._paused_until)
+        when = self._due[0][0]
         if self._timer is not None:
             if self._timer.when() <= when + 0.01:
                 return
@@ -304,10 +326,10 @@ class Watcher:
     def _look_up_due(self) -> None:
         self._timer = None
         now = time.monotonic()
-        if now >= self._paused_until:
-            for job in self._take_due(now, 0):
+        for job in self._take_due(now, 0):
+            if self._pause(job, now) is None:  # the next question plans it anew
                 self._want(job)
-            self._gather()
+        self._gather()
         self._set_timer()
 
     def _take_due(self, now: float, count: int) -> list[Watched]:
@@ -365,8 +387,10 @@ class Watcher:
     async def _ask(self) -> None:
         await asyncio.sleep(self.limits.window)
         self._gathering = False
-        for job in self._take_due(time.monotonic(), len(self._wanted)):
-            self._want(job)
+        now = time.monotonic()
+        for job in self._take_due(now, len(self._wanted)):
+            if self._pause(job, now) is None:
+                self._want(job)
         jobs, self._wanted = self._wanted, []
         for group in _by_connection(jobs):
             for start in range(0, len(group), self._batch):
@@ -375,13 +399,16 @@ class Watcher:
     async def _turn(self) -> None:
         """Wait until one more call is within the rate."""
         now = time.monotonic()
-        turn = max(now, self._next_turn, self._paused_until)
+        turn = max(now, self._next_turn)
         self._next_turn = turn + 1 / self._rate
         if turn > now:
             await asyncio.sleep(turn - now)
 
     async def _poll(self, jobs: list[Watched]) -> None:
         try:
+            # Whoever waits here takes nobody's slot.
+            while (until := self._pauses.get(_whose(jobs[0].connection), _NO_PAUSE)[0]) > time.monotonic():
+                await asyncio.sleep(until - time.monotonic())
             async with self._slots:
                 await self._turn()
                 with use_connection(jobs[0].connection):
@@ -428,30 +455,40 @@ class Watcher:
         if resource != job.known:
             job.known = resource  # and else the one before, of which callers may have kept the message
         job.answered = time.monotonic()
-        job.lost, job.error, job.refusals = None, None, 0
+        job.lost, job.error, job.refusals, job.spent = None, None, 0, False
 
     def _not_heard(self, job: Watched, error: Exception) -> None:
         now = time.monotonic()
         job.error = error
         job.lost = job.lost if job.lost is not None else now
         job.refusals = 0 if is_transient(error) else job.refusals + 1
-        retry_after = getattr(error, "retry_after", None)
-        if retry_after:
-            self._paused_until = max(self._paused_until, now + float(retry_after))
+        if (wait := patience(error)) is not None:
+            whose = _whose(job.connection)
+            self._pauses[whose] = (max(self._pauses.get(whose, _NO_PAUSE)[0], now + wait), error)
         if isinstance(error, JobGoneError):
             self._end(job, words(error))
         elif now - job.lost > self.limits.budget:
-            self._end(
-                job, f"{self.connector.name} has not said for {now - job.lost:.0f} s how it stands: {words(error)}"
-            )
+            self._lose(job, now, error)
         else:
             logger.warning("%s cannot say how a job stands: %s", self.connector.name, words(error))
+
+    def _lose(self, job: Watched, now: float, error: Exception) -> None:
+        """Give a job up of which nothing was heard for too long. Its service may have it still."""
+        lost = now - (job.lost if job.lost is not None else now)
+        self._end(job, f"{self.connector.name} has not said for {lost:.0f} s how it stands: {words(error)}")
+        job.spent = True
 
     def _end(self, job: Watched, message: str) -> None:
         job.known, job.answered = Resource(Phase.RETRYABLE_FAILED, message=message), time.monotonic()
 
 
 _UNKNOWN = Resource(Phase.QUEUED)
+_NO_PAUSE: tuple[float, Exception | None] = (0.0, None)
+
+
+def _whose(connection: Connection) -> object:
+    """The same for connections with which a service knows the same caller."""
+    return connection.identity if connection.secrets or connection.names else None
 
 
 def _by_connection(jobs: list[Watched]) -> list[list[Watched]]:

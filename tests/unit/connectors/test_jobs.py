@@ -36,9 +36,16 @@ class Desk:
     """A process of the service, with what its callers ask of it."""
 
     def __init__(
-        self, journal: Journal, vendor: Vendor, connector: AsyncConnectorBase[Any], limits: JobLimits = QUICK
+        self,
+        journal: Journal,
+        vendor: Vendor,
+        connector: AsyncConnectorBase[Any],
+        limits: JobLimits = QUICK,
+        watch: WatchLimits = RATE,
+        *,
+        shared: bool = False,
     ) -> None:
-        self.jobs, self.vendor, self.connector = Jobs(journal, limits, RATE), vendor, connector
+        self.jobs, self.vendor, self.connector = Jobs(journal, limits, watch, shared=shared), vendor, connector
 
     async def create(self, attempt: int = 0, deadline: float | None = None, node: str = "n0", **config: str) -> bytes:
         wanted = template(self.vendor, self.connector.task_type_name, **config)
@@ -230,14 +237,42 @@ async def test_another_task_on_the_same_node_gets_its_own_job(journal: Journal, 
     assert len({job.token for job in vendor.jobs.values()}) == 2
 
 
-async def test_inputs_are_part_of_what_is_asked_for(journal: Journal, vendor: Vendor) -> None:
+async def test_inputs_are_part_of_what_is_asked_for(
+    journal: Journal, vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of one attempt that asks with other inputs than before, the last job is the one that runs."""
     jobs = Jobs(journal, QUICK, RATE)
     wanted, owner = template(vendor, "vendor_plain"), metadata()
     metas = [
         await jobs.create_or_adopt(Plain(), wanted, idl.literal_map({"n": idl.integer(n)}), "p", owner)
-        for n in (1, 2, 1)
+        for n in (1, 1, 2, 1)
     ]
-    assert metas[0] == metas[2] != metas[1]
+    assert [job_id(meta) for meta in metas] == ["j0", "j0", "j1", "j2"]
+    assert [job.state for job in vendor.jobs.values()] == ["KILLED", "KILLED", "RUNNING"]
+    first, second, _ = (job.token for job in vendor.jobs.values())
+    assert (
+        f"The job {first}, which the same attempt asked for with other inputs, is ended before {second}." in caplog.text
+    )
+
+
+async def test_a_job_with_other_inputs_that_cannot_be_ended_is_told(journal: Journal, vendor: Vendor) -> None:
+    jobs = Jobs(journal, JobLimits(create=20, call=5, retry=0.5, lease=2), RATE)
+    wanted, owner = template(vendor, "vendor_plain"), metadata()
+    await jobs.create_or_adopt(Plain(), wanted, idl.literal_map({"n": idl.integer(1)}), "p", owner)
+    vendor.fail("DELETE", Fault(status=503))
+    with pytest.raises(TransientError, match=r"is to end before .* and has not: The vendor is sorry"):
+        await jobs.create_or_adopt(Plain(), wanted, idl.literal_map({"n": idl.integer(2)}), "p", owner)
+    assert len(vendor.jobs) == 1
+
+
+async def test_a_job_with_other_inputs_that_has_succeeded_is_left_alone(journal: Journal, vendor: Vendor) -> None:
+    jobs = Jobs(journal, QUICK, RATE)
+    wanted, owner = template(vendor, "vendor_plain"), metadata()
+    await jobs.create_or_adopt(Plain(), wanted, idl.literal_map({"n": idl.integer(1)}), "p", owner)
+    vendor.jobs["j0"].state = "DONE"
+    await jobs.create_or_adopt(Plain(), wanted, idl.literal_map({"n": idl.integer(2)}), "p", owner)
+    assert vendor.calls["DELETE"] == 0
+    assert len(vendor.jobs) == 2
 
 
 async def test_nodes_have_jobs_of_their_own(journal: Journal, vendor: Vendor) -> None:
@@ -335,18 +370,19 @@ async def test_replicas_create_one_job(postgres_url: str, vendor: Vendor) -> Non
 
 SERVICE = """
 import asyncio, sys
+from hardpoint.connectors.connection import Connection
 from hardpoint.connectors.jobs import JobLimits, Jobs
 from hardpoint.connectors.journal import open_journal
 from tests.unit.connectors.owners import metadata
 from tests.unit.connectors import vendor
 
-async def main(place, endpoint, kind):
+async def main(place, endpoint, kind, secret):
     connector = getattr(vendor, kind)()
     jobs = Jobs(open_journal(place), JobLimits(lease=600))
     print("ready", flush=True)
-    await jobs.create_or_adopt(
-        connector, vendor.template(endpoint, connector.task_type_name), None, "s3://b/n0/0", metadata()
-    )
+    wanted = vendor.template(endpoint, connector.task_type_name)
+    connection = Connection.of(wanted, secrets={"api_key": secret} if secret else None)
+    await jobs.create_or_adopt(connector, wanted, None, "s3://b/n0/0", metadata(), connection=connection)
     print("created", flush=True)
     await asyncio.sleep(60)
 
@@ -354,9 +390,9 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def killed_service(place: Path, vendor: Vendor, connector: Plain, when: str) -> None:
+async def killed_service(place: Path, vendor: Vendor, connector: Plain, when: str, secret: str = "") -> None:
     """Let a process create the job, and kill it: while the service works, or after it has answered."""
-    command = [sys.executable, "-c", SERVICE, str(place), vendor.endpoint, type(connector).__name__]
+    command = [sys.executable, "-c", SERVICE, str(place), vendor.endpoint, type(connector).__name__, secret]
     root = str(Path(__file__).parents[3])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stdout is not None
@@ -405,14 +441,52 @@ async def test_a_creation_that_nobody_carries_on_is_looked_up(place: Path, vendo
 
 async def test_a_creation_that_never_reached_the_service_is_told(place: Path, vendor: Vendor) -> None:
     vendor.fail("POST", Fault(seconds=0.3))
-    await killed_service(place, vendor, Finding(), "working")
+    await killed_service(place, vendor, Finding(), "working", secret="canary-4711")
     token = vendor.jobs.pop("j0").token
+    assert not any(b"canary-4711" in file.read_bytes() for file in place.parent.glob(f"{place.name}*"))
     journal = SQLiteJournal(place)
-    resource = await Desk(journal, vendor, Finding()).state(json.dumps({"hardpoint_key": token}).encode())
+    desk = Desk(journal, vendor, Finding(), shared=True)
+    resource = await desk.state(json.dumps({"hardpoint_key": token}).encode())
     assert (resource.phase, resource.message) == (
         Phase.RETRYABLE_FAILED,
         "The service ended while it created the job.",
     )
+    journal.close()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_creation_that_never_reached_the_service_is_carried_on(
+    place: Path, vendor: Vendor, careful: Plain, shared: bool
+) -> None:
+    vendor.fail("POST", Fault(seconds=0.3))
+    await killed_service(place, vendor, careful, "working")
+    token = vendor.jobs.pop("j0").token
+    journal = SQLiteJournal(place)
+    desk = Desk(journal, vendor, careful, shared=shared)
+    meta = json.dumps({"hardpoint_key": token}).encode()
+    resource = await desk.state(meta)
+    if not shared:  # whoever only looks creates nothing
+        assert vendor.jobs == {}
+        assert resource.phase is (Phase.QUEUED if isinstance(careful, Finding) else Phase.RETRYABLE_FAILED)
+        assert journal.request(token) is not None
+    else:
+        assert resource.phase is Phase.RUNNING
+        assert [job.token for job in vendor.jobs.values()] == [token]
+        assert vendor.jobs["j0"].tags["hardpoint-execution"] == "f3a9"
+        assert (await desk.state(meta)).phase is Phase.RUNNING
+        assert journal.request(token) is None
+    journal.close()
+
+
+async def test_a_creation_that_is_carried_on_and_refused_is_told(place: Path, vendor: Vendor) -> None:
+    vendor.fail("POST", Fault(seconds=0.3), Fault(status=400))
+    await killed_service(place, vendor, Finding(), "working")
+    token = vendor.jobs.pop("j0").token
+    journal = SQLiteJournal(place)
+    desk = Desk(journal, vendor, Finding(), shared=True)
+    resource = await desk.state(json.dumps({"hardpoint_key": token}).encode())
+    assert resource.phase is Phase.FAILED
+    assert "Vendor could not create the job: The vendor is sorry." in (resource.message or "")
     journal.close()
 
 
@@ -470,6 +544,8 @@ async def test_a_journal_that_does_not_answer_fails_no_question(journal: Journal
 async def test_old_jobs_are_cleared_away(journal: Journal, vendor: Vendor) -> None:
     first = await Desk(journal, vendor, Plain()).create()
     await Desk(journal, vendor, Plain()).jobs.cancel(Plain(), first)
+    while journal.unfinished():  # until the vendor has confirmed it
+        await asyncio.sleep(0.01)
     journal._execute("update jobs set updated = updated - 86400 * 31")
     with override(connectors={"keep_days": 30}):
         desk = Desk(journal, vendor, Plain())

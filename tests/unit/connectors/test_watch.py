@@ -8,6 +8,7 @@ import time
 import pytest
 
 from hardpoint.connectors import Capabilities, Phase, Resource
+from hardpoint.connectors.connection import Connection
 from hardpoint.connectors.phases import UnknownStateError
 from hardpoint.connectors.watch import Watcher, WatchLimits, interval
 from tests.unit.connectors.vendor import Batching, Fault, Job, JobMeta, Plain, Vendor
@@ -154,6 +155,42 @@ async def test_a_vendor_that_asks_to_be_left_alone_is(vendor: Vendor) -> None:
     vendor.jobs["j1"].state = "DONE"
     assert (await watcher.follow(metas[1], lambda state: None)).phase is Phase.SUCCEEDED
     assert vendor.times["GET"][1] - began >= 0.5
+
+
+async def test_nobody_is_left_alone_for_longer_than_is_sensible(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hardpoint.connectors.errors._MOST_PATIENCE", 0.3)
+    [meta] = started(vendor, polls=1)
+    vendor.fail("GET", Fault(status=429, retry_after="86400"))
+    async with asyncio.timeout(5):
+        assert (await Watcher(Plain(), QUICK).follow(meta, lambda state: None)).phase is Phase.SUCCEEDED
+
+
+async def test_the_budget_is_spent_also_while_a_vendor_is_left_alone(vendor: Vendor) -> None:
+    metas = started(vendor, 2)
+    watcher = Watcher(Plain(), WatchLimits(rate=1000, budget=0.5))
+    vendor.fail("GET", Fault(status=429, retry_after="60"))
+    for meta in metas:
+        assert (await watcher.state(meta)).phase is Phase.QUEUED
+    await asyncio.sleep(0.6)
+    for meta in metas:
+        resource = await watcher.state(meta)
+        assert resource.phase is Phase.RETRYABLE_FAILED
+        assert resource.message == "Vendor has not said for 1 s how it stands: The vendor is sorry."
+    assert vendor.calls["GET"] == 1
+
+
+@pytest.mark.parametrize("connector", [Plain(), Batching()], ids=["one", "many"])
+async def test_a_vendor_is_left_alone_by_those_whom_it_has_asked(vendor: Vendor, connector: Plain) -> None:
+    metas = started(vendor, 3)
+    watcher = Watcher(connector, QUICK)
+    theirs, ours = Connection(secrets={"api_key": "theirs"}), Connection(secrets={"api_key": "ours"})
+    vendor.fail("GET", Fault(status=429, retry_after="60"))
+    assert (await watcher.state(metas[0], connection=theirs)).phase is Phase.QUEUED
+    assert (await watcher.state(metas[1], connection=ours)).phase is Phase.RUNNING
+    assert (await watcher.state(metas[2], connection=theirs)).phase is Phase.QUEUED
+    assert vendor.calls["GET"] == 2
 
 
 async def test_the_last_known_state_goes_on_to_hold(vendor: Vendor) -> None:

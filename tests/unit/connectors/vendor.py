@@ -61,6 +61,7 @@ class Vendor:
         faults: By method, what happens to the next requests.
         unique: What a token that it has leads to: ``refused``, the ``same`` job, or another (``no``).
         most: How many jobs have run at once.
+        stubborn: Whether jobs go on when they are told to end.
         polls: After how many polls a job ends as ``DONE``; None: it runs until it is told.
     """
 
@@ -71,6 +72,7 @@ class Vendor:
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.unique: str = "no"
         self.most = 0
+        self.stubborn = False
         self.polls: int | None = None
         self.lock = threading.Lock()
         vendor = self
@@ -139,7 +141,7 @@ class Vendor:
         if id not in self.jobs:
             return 404, {"error": "There is no such job."}
         if method == "DELETE":
-            if self.jobs[id].state == "RUNNING":
+            if self.jobs[id].state == "RUNNING" and not self.stubborn:
                 self.jobs[id].state = "KILLED"
             return 200, {}
         return 200, self._look(id)

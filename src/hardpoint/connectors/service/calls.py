@@ -46,9 +46,19 @@ _LARGEST = 3_500_000
 """Bytes of outputs in an answer; engines take messages of 4 MiB."""
 
 
+_PATIENCE = 30.0
+"""Seconds after which a caller that sets no deadline is told how far its job has come."""
+
+
 def margin(remaining: float | None) -> float | None:
     """The seconds that may be used of those that the caller waits, so that an answer still arrives."""
     return None if remaining is None else max(0.0, remaining - min(1.0, max(0.1, remaining * 0.1)))
+
+
+def _by(rpc: Rpc) -> float:
+    """The seconds within which the caller is told how its job stands: what takes longer goes on without it."""
+    seconds = margin(rpc.context.time_remaining())
+    return _PATIENCE if seconds is None else seconds
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ class Calls:
                 inputs,
                 request.output_prefix,
                 metadata,
-                deadline=margin(rpc.context.time_remaining()),
+                deadline=_by(rpc),
                 connection=connection,
             )
         except Exception as error:
@@ -162,7 +172,7 @@ class Calls:
                 served.jobs,
                 request.resource_meta,
                 request.output_prefix,
-                deadline=margin(rpc.context.time_remaining()),
+                deadline=_by(rpc),
                 connection=connection,
             )
             message = resource.proto() if resource.outputs is None else await _message(resource, request.output_prefix)
@@ -180,7 +190,7 @@ class Calls:
             await self.jobs.cancel(
                 served.jobs,
                 request.resource_meta,
-                deadline=margin(rpc.context.time_remaining()),
+                deadline=_by(rpc),
                 connection=connection,
             )
         except Exception as error:

@@ -14,16 +14,18 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from flyteidl.admin.agent_pb2 import CreateTaskRequest, TaskExecutionMetadata
 
+from hardpoint.connectors.asking import JobLimits, end_job, find_job
 from hardpoint.connectors.clerk import Clerk
 from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
+from hardpoint.connectors.ending import Endings
 from hardpoint.connectors.errors import JobExistsError, JobInDoubtError, explain, is_transient, patience, words
 from hardpoint.connectors.holders import is_of_this_process, retire_holder
 from hardpoint.connectors.identity import JobOwner
@@ -36,31 +38,12 @@ from hardpoint.errors import PermanentError, TransientError
 from hardpoint.idl import LiteralMap, TaskTemplate
 from hardpoint.secrets import redact_uri
 
-__all__ = ["Creator", "JobLimits", "Request", "digest_of"]
+__all__ = ["Creator", "Request", "digest_of"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_KEPT = 8_000_000
 """Bytes of inputs that the journal keeps of a job that is being created."""
-_AGAIN = 10.0
-"""Seconds after which a job that is to end, and goes on, is told so again."""
-
-
-@dataclass(frozen=True)
-class JobLimits:
-    """How long things may take, in seconds.
-
-    Attributes:
-        create: One call that creates a job.
-        call: Any other call.
-        retry: For how long a creation is tried again while the service is not available.
-        lease: How long a node stays with a process that has stopped telling that it lives.
-    """
-
-    create: float = 900.0
-    call: float = 30.0
-    retry: float = 300.0
-    lease: float = 30.0
 
 
 @dataclass(eq=False, slots=True)
@@ -146,22 +129,15 @@ class Creator:
 
     Args:
         clerk: Who keeps the journal.
+        leases: Of the nodes that somebody settles.
         limits: How long things may take.
-        dispose: Ends a job that nobody wants, and sees to it that it does.
-        see_off: Sees to it that a job which was told to end does.
+        underway: Where the keys of the jobs stand that are being created here.
+        endings: Who ends jobs that nobody wants, and sees to it that those which were told to end do.
     """
 
-    def __init__(
-        self,
-        clerk: Clerk,
-        limits: JobLimits,
-        dispose: Callable[[AsyncConnectorBase[Any], bytes, Connection], Awaitable[None]],
-        see_off: Callable[[AsyncConnectorBase[Any], bytes, Connection], None],
-    ) -> None:
-        self.clerk, self.journal, self.limits = clerk, clerk.journal, limits
-        self.dispose, self.see_off = dispose, see_off
-        self.leases = Leases(clerk, limits.lease)
-        self.underway: set[str] = set()
+    def __init__(self, clerk: Clerk, leases: Leases, limits: JobLimits, underway: set[str], endings: Endings) -> None:
+        self.clerk, self.journal, self.leases, self.limits = clerk, clerk.journal, leases, limits
+        self.underway, self.endings = underway, endings
 
     async def settle(self, request: Request, asked: Callable[[], None]) -> bytes:
         """The encoded metadata of the job that there is now: found or created, while nobody else does so.
@@ -272,7 +248,7 @@ class Creator:
                 raise
         self.leases.was_given_back(finish.node_key, finish.holder)
         if not is_wanted:
-            await self.dispose(request.connector, meta, request.connection)
+            await self.endings.dispose(request.connector, meta, request.connection)
             raise PermanentError(f"The job {request.key} was cancelled while it was created.")
         return meta
 
@@ -325,16 +301,16 @@ class Creator:
                 resource = Resource(Phase.RETRYABLE_FAILED, message=words(error))
             except Exception as error:
                 resource, how = Resource(Phase.UNDEFINED), words(error)
-            if not resource.phase.is_terminal and time.monotonic() - told > _AGAIN:
+            if not resource.phase.is_terminal and time.monotonic() - told > self.limits.again:
                 told = time.monotonic()
                 await self.clerk.write(Wish(entry.connector, meta))
                 try:
-                    await self.end(connector, meta)
+                    await end_job(connector, meta, self.limits.call)
                     refused = ""
                     if not connector.capabilities.cancels:  # it is left alone
                         resource = Resource(Phase.ABORTED, message="cancelled")
                     elif is_replaced:  # other work, which may take its time to end
-                        self.see_off(connector, meta, request.connection)
+                        self.endings.see_off(connector, meta, request.connection)
                         return
                 except Exception as error:
                     refused = words(error)
@@ -352,32 +328,21 @@ class Creator:
 
     # -- the service's own lookup --------------------------------------------------------------------------------------
 
-    async def find(self, connector: AsyncConnectorBase[Any], key: str, template: TaskTemplate) -> bytes | None:
-        """The job that the service has under a key, asked once; None as well where the connector cannot look it up."""
-        if not connector.capabilities.finds_by_key:
-            return None
-        found = await call(connector, "find", key, template, deadline=self.limits.call)
-        return None if found is None else bytes(found.encode())
+    async def _find(self, connector: AsyncConnectorBase[Any], key: str, template: TaskTemplate) -> bytes | None:
+        return await find_job(connector, key, template, self.limits.call)
 
     async def _insist(self, request: Request, key: str, template: TaskTemplate | None = None) -> bytes | None:
         """As `find`, again and again while the service is not available: to create without knowing would be to guess."""
         pause, until = 0.5, time.monotonic() + self.limits.retry
         while True:
             try:
-                return await self.find(request.connector, key, template or request.template)
+                return await self._find(request.connector, key, template or request.template)
             except Exception as error:
                 wait = patience(error) or pause
                 if not is_transient(error) or time.monotonic() + wait > until:
                     raise
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, 30.0)
-
-    async def end(self, connector: AsyncConnectorBase[Any], meta: bytes, deadline: float | None = None) -> None:
-        """Have a job ended; one that is gone has ended."""
-        try:
-            await call(connector, "delete", connector.metadata_type.decode(meta), deadline=deadline or self.limits.call)
-        except JobGoneError:
-            return
 
     # -- the call itself -----------------------------------------------------------------------------------------------
 
@@ -393,7 +358,7 @@ class Creator:
             first, asked = not in_doubt, False
             request.decoded = None
             try:
-                if in_doubt and (found := await self.find(connector, key, request.template)) is not None:
+                if in_doubt and (found := await self._find(connector, key, request.template)) is not None:
                     return found
                 if not await self.leases.is_ours(request.owner.node_key, request.holder):
                     raise TransientError(f"Somebody else has taken over the job {request.key}.")
@@ -412,7 +377,9 @@ class Creator:
                 return bytes(request.decoded.encode())
             except JobExistsError as error:
                 existing = (
-                    error.meta.encode() if error.meta is not None else await self.find(connector, key, request.template)
+                    error.meta.encode()
+                    if error.meta is not None
+                    else await self._find(connector, key, request.template)
                 )
                 if existing is None:
                     raise
@@ -449,7 +416,7 @@ class Creator:
         _, told = explain(error, "create the job", where=connector.name)
         await self.clerk.do(self.journal.doubt, request.key, told)
         try:
-            found = await self.find(connector, key, request.template)
+            found = await self._find(connector, key, request.template)
         except Exception as failed:
             logger.warning("%s cannot say whether the job %s exists: %s", connector.name, key, words(failed))
             found = None

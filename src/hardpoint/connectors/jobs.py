@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from flyteidl.admin.agent_pb2 import CreateTaskRequest, TaskExecutionMetadata
 
+from hardpoint.connectors.asking import JobLimits, find_job
 from hardpoint.connectors.clerk import Clerk
 from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
-from hardpoint.connectors.create import Creator, JobLimits, Request, digest_of
+from hardpoint.connectors.create import Creator, Request, digest_of
+from hardpoint.connectors.ending import Endings
 from hardpoint.connectors.errors import is_transient, words
 from hardpoint.connectors.holders import new_holder, retire_holder
 from hardpoint.connectors.identity import JobOwner
-from hardpoint.connectors.journal import Entry, Journal, Note, Wish
+from hardpoint.connectors.journal import Entry, Journal, Note
+from hardpoint.connectors.leases import Leases
 from hardpoint.connectors.phases import JobGoneError, Phase
 from hardpoint.connectors.pool import done_within
-from hardpoint.connectors.registry import ConnectorRegistry
 from hardpoint.connectors.resource import Resource
-from hardpoint.connectors.watch import Watched, Watcher, WatchLimits, interval
+from hardpoint.connectors.watch import Watched, Watcher, WatchLimits
 from hardpoint.context import FlyteContextManager
 from hardpoint.errors import HardpointError, StorageNotFoundError, TransientError
 from hardpoint.idl import LiteralMap, TaskTemplate
@@ -44,12 +44,6 @@ _MOST_AGAIN = 100
 """Jobs that one attempt may have had one after the other."""
 _PRUNING = 6 * 3600.0
 """Seconds between two clearings of the journal."""
-_AGAIN, _SELDOM = 10.0, 300.0
-"""Seconds after which a job that is to end, and goes on, is told so again; each time twice as long, up to the second."""
-_TENDING = 15.0
-"""Seconds between two looks at which jobs of others are to end."""
-_FRESH = 1.0
-"""Seconds for which whoever was told to end a job is left to it."""
 
 
 def pending(key: str) -> bytes:
@@ -133,16 +127,19 @@ class Jobs:
         self.journal, self.limits, self.shared = journal, limits or JobLimits(), shared
         self._watch = watch or WatchLimits()
         self._clerk = Clerk(journal)
-        self._creator = Creator(self._clerk, self.limits, self._dispose, self._see_off)
+        self._underway: set[str] = set()
+        self._leases = Leases(self._clerk, self.limits.lease)
+        self._endings = Endings(
+            self._clerk, self._leases, self.limits, self._underway, self._has_ended, self._forget, shared=shared
+        )
+        self._creator = Creator(self._clerk, self._leases, self.limits, self._underway, self._endings)
         self._creating: dict[tuple[str, str], _Creation] = {}
         # By the identity of their connectors, which need not be hashable; what is known keeps them alive.
         self._known: dict[tuple[int, bytes], _Known] = {}
         self._watchers: dict[tuple[int, str], Watcher] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._ending: dict[tuple[int, bytes], asyncio.Task[None]] = {}
         self._doubts: dict[str, float] = {}
         self._pruned = float("-inf")
-        self._tends = False
 
     @property
     def creating(self) -> int:
@@ -201,8 +198,7 @@ class Jobs:
             TransientError: the service is not available. Whether there is a job is looked up the next time.
         """
         loop = asyncio.get_running_loop()
-        if not self._tends:
-            self._tend()
+        self._endings.tend()
         if loop.time() - self._pruned > _PRUNING:
             self._prune(loop)
         inputs = inputs if inputs is not None else LiteralMap()
@@ -366,7 +362,7 @@ class Jobs:
         deadline: float | None = None,
     ) -> _Known | Resource:
         """The job with metadata that is new to this process; how its creation stands, if there is no job yet."""
-        self._tend()
+        self._endings.tend()
         resolved = await self._resolve(connector, meta, connection, deadline)
         if isinstance(resolved, Resource):
             return resolved
@@ -427,11 +423,6 @@ class Jobs:
         for alias in known.aliases if known is not None else ():
             self._known.pop((id(connector), alias), None)
 
-    def _brought(self, entries: list[Entry]) -> Connection:
-        """The connection of a job's task, as far as the journal knows."""
-        template = TaskTemplate.FromString(entries[0].template) if entries else None
-        return Connection.of(template, shared=self.shared)
-
     async def _resolve(
         self,
         connector: AsyncConnectorBase[Any],
@@ -450,7 +441,7 @@ class Jobs:
             return entry.meta
         if entry.ended or entry.lost:
             return Resource(entry.phase, message=entry.message)
-        if key in self._creator.underway or await self._clerk.do(self.journal.held, entry.node_key):
+        if key in self._underway or await self._clerk.do(self.journal.held, entry.node_key):
             return Resource(Phase.QUEUED, message=f"The job is being created. {entry.message}".strip())
         if self.shared and not entry.unwanted:
             kept = await self._clerk.do(self.journal.request, key)
@@ -495,7 +486,7 @@ class Jobs:
                     asked.inputs,
                     entry.output_prefix,
                     metadata,
-                    connection or self._brought([entry]),
+                    connection or self._endings.brought([entry]),
                     owner,
                     entry.digest,
                     new_holder(),
@@ -517,19 +508,19 @@ class Jobs:
         """The job of a creation that nobody carries on: looked up, since what it takes to create it is not in the journal."""
         said = entry.message or "The service ended while it created the job."
         if connector.capabilities.finds_by_key:
-            leases, holder = self._creator.leases, new_holder()
+            leases, holder = self._leases, new_holder()
             try:
                 await leases.take(entry.node_key, holder)
                 try:
-                    with use_connection(connection or self._brought([entry])):
+                    with use_connection(connection or self._endings.brought([entry])):
                         template = TaskTemplate.FromString(entry.template)
-                        found = await self._creator.find(connector, entry.key, template)
+                        found = await find_job(connector, entry.key, template, self.limits.call)
                 except Exception as error:
                     return await self._doubted(connector, entry, error)
                 self._doubts.pop(entry.key, None)
                 if found is not None:
                     if not await self._clerk.do(self.journal.record, entry.key, found):
-                        await self._dispose(connector, found, connection or self._brought([entry]))
+                        await self._endings.dispose(connector, found, connection or self._endings.brought([entry]))
                     return found
                 if not entry.unwanted and await self._clerk.do(self.journal.request, entry.key) is not None:
                     waits = (
@@ -615,20 +606,10 @@ class Jobs:
         if key is not None:
             await self.cancel_key(connector, key, deadline, connection)
             return
-        connector.metadata_type.decode(meta)
-        category = str(connector.task_category)
         known = self._known.get((id(connector), meta))
-        if connection is None:
-            if known is not None:
-                connection = known.watched.connection
-            else:
-                connection = self._brought(await self._clerk.do(self.journal.of_meta, category, meta))
-        await self._clerk.write(Wish(category, meta))
-        try:
-            with use_connection(connection):
-                await self._end(connector, meta, deadline)
-        finally:
-            self._see_off(connector, meta, connection)
+        if connection is None and known is not None:
+            connection = known.watched.connection
+        await self._endings.cancel(connector, meta, deadline, connection)
 
     async def cancel_key(
         self,
@@ -642,130 +623,18 @@ class Jobs:
         Raises:
             TransientError: as `cancel`; also if somebody else was creating it, and has not said within `deadline` what came of it.
         """
-        # Whoever is creating it finds this when it has been created, and ends it.
-        await self._clerk.do(self.journal.unwant, key)
-        until = time.monotonic() + (self.limits.call if deadline is None else deadline)
-        pause, holder = 0.05, new_holder()
-        leases = self._creator.leases
-        try:
-            while True:
-                entry = await self._clerk.do(self.journal.get, key)
-                if entry is None or (entry.ended and entry.meta is None):
-                    return
-                if entry.meta is not None:
-                    await self.cancel(connector, entry.meta, deadline, connection)
-                    return
-                if key in self._creator.underway:
-                    return
-                if await leases.try_to_take(entry.node_key, holder):
-                    break
-                if time.monotonic() > until:
-                    raise TransientError(
-                        f"The job {key} is being created by somebody else, who has not said yet what came of it.",
-                        remedy="Cancel it again; whoever finds it ends it.",
-                    )
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, 1.0)
-            try:
-                await self._cancel_unknown(connector, key, connection)
-            finally:
-                await leases.give_back(entry.node_key, holder)
-        finally:
-            retire_holder(holder)
+        await self._endings.cancel_key(connector, key, deadline, connection)
 
-    async def _cancel_unknown(
-        self, connector: AsyncConnectorBase[Any], key: str, connection: Connection | None
-    ) -> None:
-        """End the job with a key, of which it is not known whether it exists, while nobody else settles that."""
-        entry = await self._clerk.do(self.journal.get, key)
-        assert entry is not None
-        brought = connection or self._brought([entry])
-        meta = entry.meta
-        if meta is None:
-            with use_connection(brought):
-                meta = await self._creator.find(connector, key, TaskTemplate.FromString(entry.template))
-            if meta is None:
-                await self._clerk.do(self.journal.end, key, Phase.ABORTED, "cancelled")
-                return
-            await self._clerk.do(self.journal.record, key, meta)
-        await self.cancel(connector, meta, None, brought)
-
-    async def _dispose(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> None:
-        """End a job that nobody wants; if it cannot be ended now, later."""
-        try:
-            with use_connection(connection):
-                await self._end(connector, meta, None)
-        except Exception as error:
-            logger.warning("A job that is not wanted could not be ended yet: %s", words(error))
-        self._see_off(connector, meta, connection)
-
-    async def _end(self, connector: AsyncConnectorBase[Any], meta: bytes, deadline: float | None) -> None:
+    def _forget(self, connector: AsyncConnectorBase[Any], meta: bytes) -> None:
         known = self._known.get((id(connector), meta))
         if known is not None:
             known.watcher.forget(meta)
-        await self._creator.end(connector, meta, deadline)
 
-    def _see_off(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> None:
-        """Follow a job that is to end, in the background, until it has."""
-        wanted = (id(connector), meta)
-        if wanted not in self._ending:
-            task = asyncio.get_running_loop().create_task(self._until_ended(connector, meta, connection))
-            self._ending[wanted] = task
-            task.add_done_callback(lambda _: self._ending.pop(wanted, None))
-
-    async def _until_ended(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> None:
-        if not connector.capabilities.cancels:  # nobody can do more
-            await self._clerk.write(Note(str(connector.task_category), meta, Phase.ABORTED, "cancelled"))
-            return
-        began = told = time.monotonic()
-        again = _AGAIN
-        while True:
-            try:
-                known = self._known.get((id(connector), meta)) or await self._meet(connector, meta, connection)
-                if isinstance(known, Resource):
-                    return
-                known.watched.connection = connection
-                resource = await self._ask(connector, known, self.limits.call)
-                if resource.phase.is_terminal and not known.watched.spent:
-                    return
-            except Exception as error:
-                logger.warning("%s cannot say whether a job has ended: %s", connector.name, words(error))
-            if time.monotonic() - told > again:
-                told, again = time.monotonic(), min(again * 2, _SELDOM)
-                logger.warning("A job of %s was told to end and goes on; it is told again", connector.name)
-                try:
-                    with use_connection(connection):
-                        await self._end(connector, meta, None)
-                except Exception as error:
-                    logger.warning("A job of %s could not be ended yet: %s", connector.name, words(error))
-            await asyncio.sleep(interval(time.monotonic() - began))
-
-    def _tend(self) -> None:
-        """Begin to see to what other processes, which may be gone, were to end."""
-        if self.shared and not self._tends:
-            self._tends = True
-            task = asyncio.get_running_loop().create_task(self._tend_all())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _tend_all(self) -> None:
-        while True:
-            try:
-                for entry in await self._clerk.do(partial(self.journal.find, ended=False, unwanted=True, idle=_FRESH)):
-                    await self._tend_to(entry)
-            except Exception as error:
-                logger.warning("It could not be looked up which jobs are to end: %s", words(error))
-            await asyncio.sleep(_TENDING)
-
-    async def _tend_to(self, entry: Entry) -> None:
-        name, _, version = entry.connector.rpartition("_v")
-        try:
-            connector = ConnectorRegistry.get_connector(name, int(version))
-            if not isinstance(connector, AsyncConnectorBase):
-                return
-            if entry.meta is not None:
-                self._see_off(connector, entry.meta, self._brought([entry]))
-            elif entry.key not in self._creator.underway:
-                await self.cancel_key(connector, entry.key, 0.0)
-        except Exception as error:  # the next time may do
-            logger.info("The job %s, which is to end, could not be ended: %s", entry.key, words(error))
+    async def _has_ended(self, connector: AsyncConnectorBase[Any], meta: bytes, connection: Connection) -> bool:
+        """Whether a job's service says that it has ended."""
+        known = self._known.get((id(connector), meta)) or await self._meet(connector, meta, connection)
+        if isinstance(known, Resource):
+            return True
+        known.watched.connection = connection
+        resource = await self._ask(connector, known, self.limits.call)
+        return resource.phase.is_terminal and not known.watched.spent

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hardpoint.connectors import AsyncConnectorBase, Capabilities, ConnectorRegistry, Phase, jobs
+from hardpoint.connectors import AsyncConnectorBase, Capabilities, ConnectorRegistry, Phase
 from hardpoint.connectors.identity import JobOwner
 from hardpoint.connectors.jobs import JobLimits, pending
 from hardpoint.connectors.journal import Entry, Journal
 from hardpoint.errors import TransientError
 from tests.unit.connectors.owners import metadata
-from tests.unit.connectors.test_jobs import Desk, job_id
+from tests.unit.connectors.test_jobs import QUICK, Desk, job_id
 from tests.unit.connectors.vendor import Fault, Finding, Plain, Vendor, template
 
+IMPATIENT = replace(QUICK, again=0.2)
+"""What goes on is soon told again to end."""
 ELSEWHERE = "elsewhere/1/abc"
 """Somebody of another machine, of whom nobody here can say whether he lives."""
 
@@ -31,12 +34,6 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What goes on is soon told again to end."""
-    monkeypatch.setattr(jobs, "_AGAIN", 0.2)
 
 
 async def cancelled_in_vain(desk: Desk, vendor: Vendor) -> bytes:
@@ -108,10 +105,9 @@ async def test_a_job_has_ended_when_its_service_says_so(journal: Journal, vendor
     await until(lambda: not journal.unfinished())
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_job_that_goes_on_is_told_again_to_end(journal: Journal, vendor: Vendor) -> None:
     vendor.stubborn = True
-    desk = Desk(journal, vendor, Plain())
+    desk = Desk(journal, vendor, Plain(), IMPATIENT)
     await desk.jobs.cancel(desk.connector, await desk.create(0))
     await until(lambda: vendor.calls["DELETE"] == 2)
     assert len(journal.unfinished()) == 1
@@ -120,11 +116,10 @@ async def test_a_job_that_goes_on_is_told_again_to_end(journal: Journal, vendor:
     assert vendor.jobs["j0"].state == "KILLED"
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_creation_that_is_not_wanted_is_ended_also_if_that_fails_first(
     journal: Journal, vendor: Vendor, connector: AsyncConnectorBase[Any]
 ) -> None:
-    desk = Desk(journal, vendor, connector)
+    desk = Desk(journal, vendor, connector, IMPATIENT)
     vendor.fail("POST", Fault(seconds=0.3))
     vendor.fail("DELETE", Fault(status=503))
     meta = await desk.create(deadline=0.1)
@@ -150,17 +145,14 @@ async def test_a_job_that_nobody_can_end_is_left_alone(journal: Journal, vendor:
     await until(lambda: len(journal.unfinished()) == 1)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_a_service_ends_what_another_was_to_end(
-    journal: Journal, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs, "_FRESH", 0.0)
+async def test_a_service_ends_what_another_was_to_end(journal: Journal, vendor: Vendor) -> None:
     connector = Finding()
     ConnectorRegistry.register(connector)
     try:
-        await Desk(journal, vendor, connector).create(0)
+        await Desk(journal, vendor, connector, IMPATIENT).create(0)
         journal.unwant(vendor.jobs["j0"].token)
-        await Desk(journal, vendor, connector, shared=True).create(node="n1")
+        await asyncio.sleep(IMPATIENT.again)
+        await Desk(journal, vendor, connector, IMPATIENT, shared=True).create(node="n1")
         await until(lambda: vendor.jobs["j0"].state == "KILLED" and len(journal.unfinished()) == 1)
     finally:
         ConnectorRegistry.unregister(connector.task_category)

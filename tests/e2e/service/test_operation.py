@@ -68,6 +68,19 @@ def test_no_metrics(start: Callable[..., Service]) -> None:
     assert "Metrics" not in start("--prometheus_port", "none").text
 
 
+# -- programs that connectors start ------------------------------------------------------------------------------------
+
+
+def test_programs_that_connectors_start_are_not_hurt(start: Callable[..., Service]) -> None:
+    service = start()
+    asked = [
+        service.v1.CreateTask.future(messages.create(execution=f"p{number}", program="true")) for number in range(300)
+    ]
+    assert {call.exception() for call in asked} == {None}
+    failed = service.v1.CreateTask.future(messages.create(execution="f", program="false"))
+    assert "It ended with 1." in failed.exception().details()
+
+
 # -- log ---------------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -164,8 +164,14 @@ class Calls:
         served.create.succeeded(began)
         return meta
 
-    async def get(self, rpc: Rpc, request: GetTaskRequest, connection: Connection | None) -> ResourceMessage:
-        """How a job stands."""
+    async def get(
+        self,
+        rpc: Rpc,
+        request: GetTaskRequest,
+        connection: Connection | None,
+        encode: Callable[[ResourceMessage], bytes],
+    ) -> bytes:
+        """How a job stands, encoded."""
         began, served = perf_counter(), self._of(rpc, "get", request)
         try:
             resource = await self.jobs.state(
@@ -175,13 +181,17 @@ class Calls:
                 deadline=_by(rpc),
                 connection=connection,
             )
-            message = resource.proto() if resource.outputs is None else await _message(resource, request.output_prefix)
+            # An answer is encoded once for as long as nothing new is known of the job.
+            encoded = vars(resource).get("_encoded") if resource.outputs is None else None
+            if encoded is None or encoded[0] is not encode:
+                encoded = encode, encode(await _message(resource, request.output_prefix))
+                if resource.outputs is None:
+                    vars(resource)["_encoded"] = encoded
         except Exception as error:
             raise served.get.failed(error, began) from error
-        if message.message:
-            message.message = redact_uri(message.message)
         served.get.succeeded(began)
-        return message
+        answer: bytes = encoded[1]
+        return answer
 
     async def delete(self, rpc: Rpc, request: DeleteTaskRequest, connection: Connection | None) -> None:
         """End a job."""
@@ -272,7 +282,6 @@ class Calls:
             message = await _message(resource, header.output_prefix)
         except Exception as error:
             raise served.do.failed(error, began) from error
-        message.message = redact_uri(message.message)
         served.do.succeeded(began)
         return message
 
@@ -297,8 +306,12 @@ def _sync(connector: ConnectorBase) -> SyncConnectorBase:
 
 
 async def _message(resource: Resource, output_prefix: str) -> ResourceMessage:
-    resource.outputs = await to_literals(resource)
-    return (await move_out(resource, output_prefix, _LARGEST)).proto()
+    if resource.outputs is not None:
+        resource.outputs = await to_literals(resource)
+        resource = await move_out(resource, output_prefix, _LARGEST)
+    message = resource.proto()
+    message.message = redact_uri(message.message)
+    return message
 
 
 def _redacted(body: GetTaskLogsResponseBody) -> GetTaskLogsResponseBody:

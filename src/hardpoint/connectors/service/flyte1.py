@@ -72,6 +72,11 @@ def _old(message: ResourceMessage) -> ResourceMessage:
     return message
 
 
+def _state(message: ResourceMessage) -> bytes:
+    """The answer that tells how a job stands."""
+    return GetTaskResponse(resource=_old(message)).SerializeToString()
+
+
 def handlers(calls: Calls) -> dict[str, Handler]:
     """What answers each method, by its full name."""
 
@@ -80,8 +85,7 @@ def handlers(calls: Calls) -> dict[str, Handler]:
         return CreateTaskResponse(resource_meta=meta).SerializeToString()
 
     async def get(rpc: Rpc, data: bytes) -> bytes:
-        message = await calls.get(rpc, GetTaskRequest.FromString(data), None)
-        return GetTaskResponse(resource=_old(message)).SerializeToString()
+        return await calls.get(rpc, GetTaskRequest.FromString(data), None, _state)
 
     async def delete(rpc: Rpc, data: bytes) -> bytes:
         await calls.delete(rpc, DeleteTaskRequest.FromString(data), None)

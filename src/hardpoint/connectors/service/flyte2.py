@@ -52,6 +52,11 @@ def _connection(request: Any, template: TaskTemplate | None = None) -> Connectio
     return replace(named, secrets=sent.secrets, configs={**named.configs, **sent.configs})
 
 
+def _state(message: v1.Resource) -> bytes:
+    """The answer that tells how a job stands."""
+    return v1.GetTaskResponse(resource=message).SerializeToString()
+
+
 def handlers(calls: Calls) -> dict[str, Handler]:
     """What answers each method, by its full name."""
 
@@ -63,8 +68,7 @@ def handlers(calls: Calls) -> dict[str, Handler]:
 
     async def get(rpc: Rpc, data: bytes) -> bytes:
         request = v1.GetTaskRequest.FromString(data)
-        message = await calls.get(rpc, request, _connection(v2.GetTaskRequest.FromString(data)))
-        return v1.GetTaskResponse(resource=message).SerializeToString()
+        return await calls.get(rpc, request, _connection(v2.GetTaskRequest.FromString(data)), _state)
 
     async def delete(rpc: Rpc, data: bytes) -> bytes:
         request = v1.DeleteTaskRequest.FromString(data)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,7 +169,20 @@ def serve(options: ServiceOptions, announce: Callable[[Started], Any], end: Call
     with ExitStack() as stack:
         if options.debug:
             stack.enter_context(guard_loop())
-        asyncio.run(_serve(options, announce, end))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(options, announce, end))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop: uvloop, where there is one and grpc leaves its children alone; None: what Python has."""
+    if os.environ["GRPC_ENABLE_FORK_SUPPORT"].lower() not in ("0", "false"):
+        return None
+    with suppress(ImportError):
+        import uvloop
+
+        made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+        return made
+    return None
 
 
 async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], end: Callable[[int], Any]) -> None:
@@ -177,6 +191,8 @@ async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], en
     if metrics is not None and options.workers == 1:  # of several, who started them serves the sum
         metrics = serve_metrics(service.metrics.registry, options.host, metrics)
     announce(Started(port, metrics, service.directory))
+    gc.collect()
+    gc.freeze()  # what was imported stays; to look at it again and again would make calls wait
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     gauging = loop.create_task(service.gauge())
 

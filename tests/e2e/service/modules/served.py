@@ -76,6 +76,10 @@ class Jobs(AsyncConnectorBase[JobMeta]):
     ) -> JobMeta:
         config = task_template.config
         await asyncio.sleep(float(config.get("sleep", "0")))
+        if "program" in config:
+            program = await asyncio.create_subprocess_exec(config["program"])
+            if await program.wait():
+                raise ChildProcessError(f"It ended with {program.returncode}.")
         raise_named(config.get("create", ""))
         return JobMeta(config.get("name", "j"), config.get("get", ""), config.get("delete", ""))
 

@@ -150,12 +150,19 @@ class ConnectorSettings(msgspec.Struct, frozen=True):
     up; none if empty."""
     keep_days: int = 30
     """Days for which jobs that have ended stay written down."""
+    pool_size: int = 0
+    """Threads of each connector that is written in plain methods; what it says itself, or 64, if 0."""
+    poll_budget: int = 1800
+    """Seconds for which nothing is learned of a job before it counts as lost."""
+    poll_rate: int = 0
+    """Calls in a second, at most, that ask one service how its jobs stand; what its connector says if 0."""
 
     def __repr__(self) -> str:  # a URL may hold a password
         journal = "***" if "://" in self.journal else repr(self.journal)
         return (
             f"ConnectorSettings(journal={journal}, endpoints={self.endpoints!r}, task_secrets={self.task_secrets!r}, "
-            f"keep_days={self.keep_days!r})"
+            f"keep_days={self.keep_days!r}, pool_size={self.pool_size!r}, poll_budget={self.poll_budget!r}, "
+            f"poll_rate={self.poll_rate!r})"
         )
 
 
@@ -204,11 +211,13 @@ def _convert(text: Any, kind: Any, where: str) -> Any:
         return truthy(text)
     if kind is int and isinstance(text, str):
         try:
-            return int(text)
+            text = int(text)
         except ValueError:
             raise UserError(f"{where} should be a whole number, but is {text!r}.") from None
     if not isinstance(text, kind) or (kind is int and isinstance(text, bool)):
         raise UserError(f"{where} should be of type {kind.__name__}, but is {text!r}.")
+    if kind is int and text < 0:
+        raise UserError(f"{where} should not be negative, but is {text}.")
     return text
 
 

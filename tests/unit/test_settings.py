@@ -100,6 +100,7 @@ def test_words_for_yes_and_no(word: str, meaning: bool) -> None:
         ({"HARDPOINT_SECRETS_KEYRING": "flase"}, "HARDPOINT_SECRETS_KEYRING should be true or false, but is 'flase'"),
         ({"HARDPOINT_STORAGE_RETRIES": "3.5"}, "HARDPOINT_STORAGE_RETRIES should be a whole number"),
         ({"_F_TE_MAX_COROS": "many"}, "_F_TE_MAX_COROS should be a whole number"),
+        ({"HARDPOINT_CONNECTORS_POOL_SIZE": "-1"}, "HARDPOINT_CONNECTORS_POOL_SIZE should not be negative, but is -1"),
         ({"HARDPOINT_TYPES_PICKLE": "never"}, "HARDPOINT_TYPES_PICKLE should be one of allow, warn, deny"),
         ({"HARDPOINT_CONFIG": "/no/such/file"}, "HARDPOINT_CONFIG names /no/such/file"),
     ],

@@ -110,7 +110,7 @@ class Jobs:
     Args:
         journal: Where they are written down.
         limits: How long things may take.
-        watch: How services are asked for states.
+        watch: How services are asked for states; None: as configured.
         shared: Whether tasks of many are served. A connection that is read from a task's template is then limited to what the
             settings allow to tasks, and what another process left half done is carried on: jobs that it was creating, and
             those that it was to end.
@@ -125,7 +125,8 @@ class Jobs:
         shared: bool = False,
     ) -> None:
         self.journal, self.limits, self.shared = journal, limits or JobLimits(), shared
-        self._watch = watch or WatchLimits()
+        configured = settings().connectors
+        self._watch = watch or WatchLimits(budget=configured.poll_budget, rate=configured.poll_rate or None)
         self._clerk = Clerk(journal)
         self._underway: set[str] = set()
         self._leases = Leases(self._clerk, self.limits.lease)

@@ -20,8 +20,18 @@ from typing import Any
 
 from hardpoint.connectors.contract import ConnectorBase, accepted_names
 from hardpoint.errors import HardpointError, TransientError
+from hardpoint.settings import settings
 
-__all__ = ["BlockedLoopError", "CallTimeoutError", "Threads", "call", "done_within", "guard_loop", "time_left"]
+__all__ = [
+    "BlockedLoopError",
+    "CallTimeoutError",
+    "Threads",
+    "call",
+    "done_within",
+    "guard_loop",
+    "pool_size",
+    "time_left",
+]
 
 _IDLE = 30.0
 
@@ -125,9 +135,16 @@ class Threads:
                     self._asked -= 1
 
 
+def pool_size(connector: ConnectorBase) -> int:
+    """How many of its methods a connector runs at once: what is configured, else what it says."""
+    return settings().connectors.pool_size or connector.pool_size
+
+
 def _threads_of(connector: ConnectorBase) -> Threads:
     # Kept on the connector, so that they go with it.
-    made: Threads = vars(connector).setdefault("_threads", Threads(connector.name, connector.pool_size))
+    made: Threads | None = vars(connector).get("_threads")
+    if made is None:
+        made = vars(connector)["_threads"] = Threads(connector.name, pool_size(connector))
     return made
 
 

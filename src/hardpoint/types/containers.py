@@ -18,7 +18,7 @@ from hardpoint.types.engine import TypeEngine
 from hardpoint.types.plain import MSGPACK_ENCODER, plain_data
 from hardpoint.types.transformer import CodecTransformer, plain_of, unannotated
 
-__all__ = ["DictTransformer", "ListTransformer", "map_io"]
+__all__ = ["DictTransformer", "ListTransformer", "map_io", "object_schema"]
 
 
 def map_io(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
@@ -196,11 +196,7 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
             ),
             to_plain=to_plain,
             from_plain=from_plain,
-            schema=lambda: {
-                "type": "object",
-                "additionalProperties": element.schema(),
-                "propertyNames": {"type": "string"},
-            },
+            schema=lambda: object_schema(TypeEngine.codec(str), element),
             io=element.io,
             transparent=element.transparent,
             transformer=self,
@@ -258,10 +254,19 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
             ),
             to_plain=to_plain,
             from_plain=from_plain,
-            schema=lambda: {"type": "object"},
+            schema=lambda: object_schema(key_codec, value_codec),
             io=pickled or any(c is not None and c.io for c in (key_codec, value_codec)),
             transformer=self,
         )
+
+
+def object_schema(key: Codec | None, value: Codec | None) -> dict[str, Any]:
+    """The JSON schema of a mapping."""
+    made: dict[str, Any] = {"type": "object"}
+    for name, codec in (("additionalProperties", value), ("propertyNames", key)):
+        if codec is not None and (described := codec.schema()):
+            made[name] = described
+    return made
 
 
 def _key(key: Any) -> str:

@@ -6,10 +6,11 @@ class converts field by field. Neither changes the user's object.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -17,13 +18,12 @@ from hardpoint import idl
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType, SimpleType
 from hardpoint.integration import public_path
-from hardpoint.types import builtin
 from hardpoint.types.codec import Codec, describe_type, mismatch
-from hardpoint.types.engine import TypeEngine
+from hardpoint.types.fields import field_codec
 from hardpoint.types.plain import MSGPACK_ENCODER, plain_data
 from hardpoint.types.transformer import CodecTransformer, plain_of, unannotated
 
-__all__ = ["DataclassTransformer", "carried_codec", "record_codec"]
+__all__ = ["DataclassTransformer", "record_codec"]
 
 _MISSING = dataclasses.MISSING
 
@@ -53,8 +53,10 @@ def record_codec(
     literal_type = LiteralType(simple=SimpleType.STRUCT)
     literal_type.metadata.update(schema())
     idl.msgpack_annotation(literal_type)
+    literal_type.structure.SetInParent()
     for field, member in members.items():
-        literal_type.structure.dataclass_type[field].CopyFrom(member)
+        if member.WhichOneof("type"):  # of a tuple nothing can be said there
+            literal_type.structure.dataclass_type[field].CopyFrom(member)
 
     def fill(value: Any, literal: Literal) -> None:
         binary = literal.scalar.binary
@@ -98,13 +100,6 @@ def record_codec(
     )
 
 
-def carried_codec(t: Any) -> Codec:
-    """The codec of a field whose values the record itself carries, so that nothing is said of pickles where nothing else fits."""
-    if TypeEngine.get_transformer(t) is builtin.load(builtin.PICKLE):
-        return TypeEngine.codec(Annotated[t, builtin.ALLOW_PICKLE.load()()])
-    return TypeEngine.codec(t)
-
-
 class DataclassTransformer(CodecTransformer[Any]):
     """Any dataclass whose fields can be carried."""
 
@@ -120,7 +115,7 @@ class DataclassTransformer(CodecTransformer[Any]):
         for field in fields:
             try:
                 hint = hints[field.name]
-                codecs[field.name] = carried_codec(hint) if hint is Any else TypeEngine.codec(hint)
+                codecs[field.name] = field_codec(hint)
                 codecs[field.name].schema()
             except TypeTransformerFailedError as error:
                 error.add_note(f"in field {field.name!r} of dataclass {describe_type(klass)}")
@@ -260,6 +255,17 @@ def _schema(klass: Any, fields: tuple[dataclasses.Field[Any], ...], codecs: Mapp
 def _plain_default(codec: Codec, value: Any) -> Any:
     """A field's default for the schema. Defaults are not checked by dataclasses, so a None without Optional is usual."""
     try:
-        return codec.to_plain(value)
+        return _json(codec.to_plain(value))
     except TypeTransformerFailedError:
-        return plain_data(value)
+        return _json(plain_data(value))
+
+
+def _json(data: Any) -> Any:
+    """Plain data as JSON has it: bytes as base64, in the lines that the reference makes of them."""
+    if isinstance(data, bytes):
+        return base64.encodebytes(data).decode()
+    if isinstance(data, list | tuple):
+        return [_json(item) for item in data]
+    if isinstance(data, dict):
+        return {key: _json(item) for key, item in data.items()}
+    return data

@@ -114,7 +114,7 @@ def _from_schema(
     required = set(schema.get("required", ()))
     fields: list[Any] = []
     for name, described in schema.get("properties", {}).items():
-        if name in members:
+        if name in members and not _is_written_plainly(members[name], described):
             t = _guess(members[name], registered)
         else:
             t = _of_schema(described, root, registered)
@@ -126,6 +126,12 @@ def _from_schema(
             fields.append((name, t if default is not None else typing.Optional[t], made))  # noqa: UP045
     fields.sort(key=len)  # those without a default come first
     return dataclasses.make_dataclass(schema.get("title", "GuessedDataclass"), fields)
+
+
+def _is_written_plainly(member: LiteralType, described: dict[str, Any]) -> bool:
+    """Whether a field that would be pickled by itself is plain data within its record, as a UUID and a set are."""
+    is_pickle = b"PythonPickle" in member.SerializeToString()
+    return is_pickle and not described.keys().isdisjoint(("type", "anyOf")) and "pickle_file" not in str(described)
 
 
 def _default(value: Any, t: Any) -> Any:
@@ -148,6 +154,8 @@ def _of_schema(schema: dict[str, Any], root: dict[str, Any], registered: list[Ty
     if "enum" in schema:
         return str
     kind = schema.get("type")
+    if (kind, schema.get("format")) == ("string", "base64"):
+        return bytes
     if kind == "array":
         return list[_of_schema(schema.get("items", {}), root, registered)] if "items" in schema else list[typing.Any]  # type: ignore[misc]
     if kind == "object":
@@ -156,4 +164,6 @@ def _of_schema(schema: dict[str, Any], root: dict[str, Any], registered: list[Ty
         values = schema.get("additionalProperties")
         return dict[str, _of_schema(values, root, registered)] if isinstance(values, dict) else dict  # type: ignore[misc]
     scalar = {"integer": int, "number": float, "string": str, "boolean": bool, "null": type(None)}.get(str(kind))
-    return scalar if scalar is not None else dict
+    if scalar is None:
+        return dict if kind else typing.Any
+    return scalar

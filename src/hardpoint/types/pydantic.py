@@ -8,7 +8,8 @@ from typing import Any
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import LiteralType
 from hardpoint.types.codec import Codec, describe_type, mismatch
-from hardpoint.types.dataclass import carried_codec, record_codec
+from hardpoint.types.dataclass import record_codec
+from hardpoint.types.fields import carried_codec
 from hardpoint.types.transformer import CodecTransformer, unannotated
 
 __all__ = ["PydanticTransformer"]

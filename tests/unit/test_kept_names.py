@@ -23,6 +23,8 @@ def test_names_of_extend(name: str) -> None:
 
 NAMES = """
 configuration: FastSerializationSettings Image ImageConfig SerializationSettings
+deck.renderer: ArrowRenderer MarkdownRenderer PythonDependencyRenderer Renderable SourceCodeRenderer TopFrameRenderer
+extras.accelerators: A100 A100_80GB GPUAccelerator L4 T4 V5E
 core.base_task: IgnoreOutputs PythonTask TaskMetadata TaskResolverMixin kwtypes
 core.class_based_resolver: ClassStorageTaskResolver
 core.constants: FLYTE_FAIL_ON_ERROR

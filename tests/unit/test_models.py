@@ -348,3 +348,12 @@ def test_the_loop_for_calls_by_hand() -> None:
 def test_secrets_of_connectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_FSEC_API_KEY", "sesame")
     assert get_connector_secret("api_key") == get_agent_secret("api_key") == "sesame"
+
+
+@pytest.mark.parametrize("value", [3, b"bytes"])
+async def test_the_type_engine_of_asynchronous_code(value: Any) -> None:
+    for engine in (TypeEngine, Engine):
+        literal = await engine.async_to_literal(None, value, type(value), engine.to_literal_type(type(value)))
+        assert type(literal) is type(engine.to_literal(None, value, type(value)))
+        assert await engine.async_to_python_value(None, literal, type(value)) == value
+    assert int in Engine.get_available_transformers()

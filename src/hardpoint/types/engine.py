@@ -7,7 +7,7 @@ import inspect
 import threading
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, KeysView, Mapping
 from typing import Any, get_args, get_origin
 
 from hardpoint._lazy import Ref
@@ -22,6 +22,8 @@ from hardpoint.types.scalars import SCALARS
 from hardpoint.types.transformer import TypeTransformer, message_of, unannotated
 
 __all__ = ["TypeEngine"]
+
+R = typing.TypeVar("R")
 
 _CACHE_LIMIT = 10_000
 
@@ -82,6 +84,11 @@ class TypeEngine:
             cls._registered[t] = transformer
             cls._by_id.clear()
             cls._by_structure.clear()
+
+    @classmethod
+    def get_available_transformers(cls) -> KeysView[Any]:
+        """The types for which a transformer is registered; further ones are found by their names when they are met."""
+        return cls._registered.keys()
 
     # -- look-up -------------------------------------------------------------------------------------------------------
 
@@ -237,6 +244,22 @@ class TypeEngine:
         return cls.codec(expected_python_type).decode(lv if type(lv) is Literal else message_of(lv))
 
     @classmethod
+    async def async_to_literal(
+        cls, ctx: FlyteContext | None, python_val: Any, python_type: Any, expected: LiteralType | None = None
+    ) -> Literal:
+        """As `to_literal`; in a thread where that may move data."""
+        if cls.codec(python_type).io:
+            return await _in_thread(cls.to_literal, ctx, python_val, python_type, expected)
+        return cls.to_literal(ctx, python_val, python_type, expected)
+
+    @classmethod
+    async def async_to_python_value(cls, ctx: FlyteContext | None, lv: Literal, expected_python_type: Any) -> Any:
+        """As `to_python_value`; in a thread where that may move data."""
+        if cls.codec(expected_python_type).io:
+            return await _in_thread(cls.to_python_value, ctx, lv, expected_python_type)
+        return cls.to_python_value(ctx, lv, expected_python_type)
+
+    @classmethod
     def to_html(cls, ctx: FlyteContext | None, python_val: Any, expected_python_type: Any) -> str:
         """The value for a deck."""
         html: str = Ref("hardpoint.deck:render").load()(python_val, expected_python_type)
@@ -315,6 +338,12 @@ class TypeEngine:
     def guess_python_types(cls, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Python types for the variables of an interface."""
         return {name: cls.guess_python_type(variable.type) for name, variable in variables.items()}
+
+
+def _in_thread(function: Callable[..., R], *arguments: Any) -> Coroutine[Any, Any, R]:
+    import asyncio  # which takes long, and whoever comes here has it already
+
+    return asyncio.to_thread(function, *arguments)
 
 
 def _name_of(base: Any) -> str:

@@ -1,0 +1,1 @@
+"""Names that users know from `flytekit.extras`."""

@@ -177,6 +177,12 @@ class TypeEngine:
         if origin is not None:
             yield registered.get(origin)
         klass = origin if isinstance(origin, type) else base
+        if typing.is_typeddict(klass):
+            raise RestrictedTypeError(
+                f"Transformer for type {describe_type(klass)} is restricted currently: no value says that it is one.",
+                remedy="Use a dataclass, or dict.",
+                type=klass,
+            )
         if isinstance(klass, type):
             cls._refuse(klass)
             for ancestor in klass.__mro__:

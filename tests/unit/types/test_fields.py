@@ -124,3 +124,14 @@ def test_forms_within_forms() -> None:
     codec = TypeEngine.codec(Deep)
     assert codec.decode(codec.encode(value)) == value
     assert codec.to_plain(value) == {"rows": [[[1, "d"], {"a": [str(uuid.UUID(int=1)), str(ID)]}]]}
+
+
+class Options(typing.TypedDict):
+    depth: int
+
+
+@pytest.mark.parametrize("t", [Options, record(Options)])
+def test_a_typed_dict_is_refused(t: Any) -> None:
+    with pytest.raises(RestrictedTypeError, match="Options is restricted") as raised:
+        TypeEngine.codec(t)
+    assert raised.value.remedy == "Use a dataclass, or dict."

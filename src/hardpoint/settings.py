@@ -123,6 +123,9 @@ class TypeSettings(msgspec.Struct, frozen=True):
     """For types without a transformer: ``allow``, ``warn`` (once a type) or ``deny``."""
     max_concurrency: Annotated[int, Env("_F_TE_MAX_COROS")] = 10
     """Elements of a container that are moved at once when each needs I/O."""
+    old_format: Annotated[bool, Env("FLYTE_USE_OLD_DC_FORMAT")] = False
+    """Whether dataclasses, pydantic models and untyped dicts are written as a ``Struct``, for readers of Flytekit before 1.14. Read
+    when a type is met first."""
     validate_files: Literal["off", "warn", "raise"] = "warn"
     """What to do when a file's first bytes contradict its declared format: ``off``, ``warn`` or ``raise``."""
 

@@ -15,7 +15,7 @@ from hardpoint.settings import settings
 from hardpoint.types import builtin
 from hardpoint.types.codec import Codec, mismatch, wrong_literal
 from hardpoint.types.engine import TypeEngine
-from hardpoint.types.plain import MSGPACK_ENCODER, plain_data
+from hardpoint.types.plain import MSGPACK_ENCODER, json_data, plain_data
 from hardpoint.types.transformer import CodecTransformer, plain_of, unannotated
 
 __all__ = ["DictTransformer", "ListTransformer", "map_io", "object_schema"]
@@ -233,6 +233,15 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
                 literal.Clear()
                 _fill_pickled(value, literal)
 
+        def fill_struct(value: Any, literal: Literal) -> None:
+            try:
+                literal.scalar.generic.CopyFrom(idl.struct(json_data(to_plain(value))))
+                literal.metadata["format"] = "json"
+            except (TypeError, ValueError, RecursionError) as error:
+                if isinstance(error, TypeTransformerFailedError):
+                    raise
+                raise mismatch(t, value, f"a Struct cannot hold it ({error})") from error
+
         def read(literal: Literal) -> Any:
             if literal.metadata.get("format") == "pickle" or _is_pickled(literal):
                 return _read_pickled(literal)
@@ -242,7 +251,7 @@ class DictTransformer(CodecTransformer[dict[Any, Any]]):
             python_type=t,
             name=self.name,
             literal_type=literal_type,
-            fill=fill,
+            fill=fill_struct if settings().types.old_format else fill,
             read=read,
             accepts=lambda value: (
                 isinstance(value, dict)

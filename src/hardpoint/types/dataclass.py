@@ -6,7 +6,6 @@ class converts field by field. Neither changes the user's object.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
@@ -18,9 +17,10 @@ from hardpoint import idl
 from hardpoint.errors import TypeTransformerFailedError
 from hardpoint.idl import Literal, LiteralType, SimpleType
 from hardpoint.integration import public_path
+from hardpoint.settings import settings
 from hardpoint.types.codec import Codec, describe_type, mismatch
 from hardpoint.types.fields import field_codec
-from hardpoint.types.plain import MSGPACK_ENCODER, plain_data
+from hardpoint.types.plain import MSGPACK_ENCODER, json_data, plain_data
 from hardpoint.types.transformer import CodecTransformer, plain_of, unannotated
 
 __all__ = ["DataclassTransformer", "record_codec"]
@@ -75,6 +75,14 @@ def record_codec(
             raise mismatch(python_type, value, str(error)) from error
         binary.tag = idl.MSGPACK
 
+    def fill_struct(value: Any, literal: Literal) -> None:
+        try:
+            literal.scalar.generic.CopyFrom(idl.struct(json_data(to_plain(value))))
+        except (TypeError, ValueError) as error:
+            if isinstance(error, TypeTransformerFailedError):
+                raise
+            raise mismatch(python_type, value, str(error)) from error
+
     def read(literal: Literal) -> Any:
         binary = literal.scalar.binary
         if unpack is not None and binary.tag == idl.MSGPACK:
@@ -88,7 +96,7 @@ def record_codec(
         python_type=python_type,
         name=name,
         literal_type=literal_type,
-        fill=fill,
+        fill=fill_struct if settings().types.old_format else fill,
         read=read,
         accepts=accepts,
         to_plain=to_plain,
@@ -255,17 +263,6 @@ def _schema(klass: Any, fields: tuple[dataclasses.Field[Any], ...], codecs: Mapp
 def _plain_default(codec: Codec, value: Any) -> Any:
     """A field's default for the schema. Defaults are not checked by dataclasses, so a None without Optional is usual."""
     try:
-        return _json(codec.to_plain(value))
+        return json_data(codec.to_plain(value))
     except TypeTransformerFailedError:
-        return _json(plain_data(value))
-
-
-def _json(data: Any) -> Any:
-    """Plain data as JSON has it: bytes as base64, in the lines that the reference makes of them."""
-    if isinstance(data, bytes):
-        return base64.encodebytes(data).decode()
-    if isinstance(data, list | tuple):
-        return [_json(item) for item in data]
-    if isinstance(data, dict):
-        return {key: _json(item) for key, item in data.items()}
-    return data
+        return json_data(plain_data(value))

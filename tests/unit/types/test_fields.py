@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from google.protobuf.json_format import MessageToDict
+from pydantic import BaseModel
 
 from hardpoint.errors import RestrictedTypeError, TypeTransformerFailedError
 from hardpoint.idl import Literal
+from hardpoint.settings import override
 from hardpoint.types import TypeEngine
 from tests.unit.types.field_cases import CASES, ID, Pair
 
@@ -65,6 +68,12 @@ def test_a_type_that_is_guessed_reads_it(name: str) -> None:
     guessed = TypeEngine.codec(TypeEngine.guess_python_type(codec.literal_type))
     for value in values:
         assert hasattr(guessed.decode(codec.encode(value)), "f")
+
+
+def one(name: str) -> tuple[Any, Any]:
+    """A type, and one of its values."""
+    t, values = CASES[name]
+    return t, values[0]
 
 
 def record(t: Any) -> Any:
@@ -135,3 +144,46 @@ def test_a_typed_dict_is_refused(t: Any) -> None:
     with pytest.raises(RestrictedTypeError, match="Options is restricted") as raised:
         TypeEngine.codec(t)
     assert raised.value.remedy == "Use a dataclass, or dict."
+
+
+# -- the old format ----------------------------------------------------------------------------------------------------
+
+
+class Model(BaseModel):
+    x: int = 1
+
+
+OLD: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
+    "dataclass": (*one("optional uuid"), {"f": str(ID)}, ""),
+    "bytes": (*one("tuple of bytes"), {"f": ["eA==\n", "2026-01-02"]}, ""),
+    "set": (*one("set"), {"f": [1.0, 2.0]}, ""),
+    "model": (Model, Model(), {"x": 1.0}, ""),
+    "dict": (dict, {"a": [1, {"b": 2}]}, {"a": [1.0, {"b": 2.0}]}, "json"),
+    "dict of numbers": (dict[int, str], {1: "a"}, {"1": "a"}, "json"),
+}
+"""What the reference writes where FLYTE_USE_OLD_DC_FORMAT is true, and the format that it notes."""
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_the_old_format(name: str) -> None:
+    t, value, data, noted = OLD[name]
+    recent = TypeEngine.codec(t)
+    with override(types={"old_format": True}):
+        old = TypeEngine.codec(Annotated[t, name])  # a type that was not met before
+    literal = old.encode(value)
+    assert MessageToDict(literal.scalar) == {"generic": data}
+    assert literal.metadata.get("format", "") == noted
+    assert old.literal_type == recent.literal_type
+    assert recent.decode(literal) == old.decode(literal) == old.decode(recent.encode(value)) == value
+
+
+def test_bytes_that_are_no_base64() -> None:
+    with pytest.raises(TypeTransformerFailedError, match="it is not base64"):
+        TypeEngine.codec(record(bytes)).from_plain({"f": "?"})
+
+
+def test_what_a_struct_cannot_hold() -> None:
+    with override(types={"old_format": True}):
+        codec = TypeEngine.codec(Annotated[dict, "of anything"])
+    with pytest.raises(TypeTransformerFailedError, match="a Struct cannot hold it"):
+        codec.encode({"a": object()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 import re
 import warnings
@@ -196,6 +197,11 @@ class BytesTransformer(TypeTransformer[bytes]):
         return value
 
     def from_plain(self, data: Any, t: Any) -> Any:
+        if isinstance(data, str):  # as JSON has them
+            try:
+                return base64.b64decode("".join(data.split()), validate=True)
+            except ValueError as error:
+                raise mismatch(bytes, data, f"it is not base64: {error}") from error
         if not isinstance(data, bytes):
             raise mismatch(bytes, data)
         return data

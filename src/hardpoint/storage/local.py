@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -36,8 +37,11 @@ class Found(NamedTuple):
     """In bytes."""
 
 
+_STAGED = re.compile(r"\..*\.[0-9a-f]{12}\.part")
+
+
 def beside(target: str) -> str:
-    """A fresh, hidden path in the same folder."""
+    """A fresh, hidden path in the same folder; `find` leaves it out."""
     folder, name = os.path.split(target)
     return os.path.join(folder, f".{name[:32]}.{os.urandom(6).hex()}.part")
 
@@ -159,7 +163,8 @@ def spooled() -> Iterator[str]:
 def find(folder: str) -> tuple[list[Found], list[str]]:
     """The files below a folder in sorted order, and the relative paths of its empty folders.
 
-    Links are followed, and each folder is entered once on any way down, so that a link to a parent ends there.
+    Links are followed, and each folder is entered once on any way down, so that a link to a parent ends there. What somebody
+    else is just writing, or left behind when it was killed, is not there yet.
     """
     files: list[Found] = []
     empty: list[str] = []
@@ -170,7 +175,9 @@ def find(folder: str) -> tuple[list[Found], list[str]]:
         if here in above:
             return
         with os.scandir(path) as listing:
-            children = sorted(listing, key=lambda child: child.name)
+            children = sorted(
+                (child for child in listing if not _STAGED.fullmatch(child.name)), key=lambda child: child.name
+            )
         if not children and relative:
             empty.append(relative)
         for child in children:

@@ -13,6 +13,7 @@ import pytest
 
 from hardpoint.errors import UserError
 from hardpoint.storage import FileAccess, default_file_access
+from hardpoint.storage.local import staged_file, staged_folder
 from tests.unit.storage.conftest import CONTENT, content_of
 
 
@@ -123,6 +124,17 @@ def test_empty_folders_below_are_kept(files: FileAccess, tree: Path, tmp_path: P
     (tree / "below" / "nothing").mkdir()
     files.put_data(tree, str(tmp_path / "copy"), is_multipart=True)
     assert (tmp_path / "copy" / "below" / "nothing").is_dir()
+
+
+def test_what_is_being_written_is_not_there_yet(files: FileAccess, tree: Path, tmp_path: Path) -> None:
+    before = sorted(path.relative_to(tree) for path in tree.rglob("*"))
+    with staged_folder(str(tree)) as folder, staged_file(str(tree / "a.bin")) as file:
+        Path(folder, "half").write_bytes(b"h")
+        Path(file).write_bytes(b"half")
+        assert len(list(tree.rglob("*"))) == len(before) + 3
+        files.get_data(str(tree), str(tmp_path / "copy"), is_multipart=True)
+    made = tmp_path / "copy"
+    assert sorted(path.relative_to(made) for path in made.rglob("*")) == before
 
 
 def test_a_copy_into_itself_ends(files: FileAccess, tree: Path) -> None:

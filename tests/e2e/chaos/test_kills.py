@@ -1,6 +1,6 @@
 """Services that are killed at any moment, under load: no job twice, none lost, no task failed.
 
-`CHAOS_KILLS` says how often; the seed is told when the test fails.
+`CHAOS_KILLS` says how often; the seed is told when the test fails, and with ``-s``.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ def _trouble(chance: random.Random) -> Fault:
 
 def _check(nodes: list[Node], vendors: dict[str, Vendor], journal: Path, seed: int) -> None:
     told = f"CHAOS_SEED={seed}"
+    print(f"{told}: {KILLS} kills, {len(nodes)} tasks, {sum(len(vendor.jobs) for vendor in vendors.values())} jobs")
     jobs: defaultdict[str, list[str]] = defaultdict(list)
     for vendor in vendors.values():
         for job in vendor.jobs.values():

@@ -7,8 +7,7 @@ it is kept, ``configs`` maps names to text. Flyte 2 looks the secrets up and sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -61,6 +60,8 @@ class Connection:
         for value in (secrets or {}).values():
             remember(value)
         custom = template.custom.fields if template is not None else {}
+        if not (secrets or "secrets" in custom or "configs" in custom):
+            return _BARE[shared]
         named = {
             part: {key: value.string_value for key, value in custom[part].struct_value.fields.items()}
             for part in ("secrets", "configs")
@@ -127,8 +128,8 @@ def _fits(text: str, patterns: str) -> bool:
     return any(fnmatchcase(text, pattern.strip()) for pattern in patterns.split(",") if pattern.strip())
 
 
-_OWN = Connection()
-_current: ContextVar[Connection] = ContextVar("hardpoint_connection", default=_OWN)
+_BARE = {shared: Connection(shared=shared) for shared in (False, True)}
+_current: ContextVar[Connection] = ContextVar("hardpoint_connection", default=_BARE[False])
 
 
 def connection() -> Connection:
@@ -136,14 +137,20 @@ def connection() -> Connection:
     return _current.get()
 
 
-@contextmanager
-def use_connection(made: Connection) -> Iterator[Connection]:
+class use_connection:
     """Within the block, connectors are called for a task with this connection."""
-    token = _current.set(made)
-    try:
-        yield made
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_made", "_token")
+
+    def __init__(self, made: Connection) -> None:
+        self._made = made
+
+    def __enter__(self) -> Connection:
+        self._token = _current.set(self._made)
+        return self._made
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def get_connector_secret(secret_key: str) -> str:

@@ -100,7 +100,7 @@ class Request:
     @property
     def kept(self) -> bytes | None:
         """What it takes, beside the entry, to create the job by somebody else; None if it is not to be written down."""
-        if self.connection.secrets or self.entry.local_run is not None or self.inputs.ByteSize() > _MOST_KEPT:
+        if self.connection.secrets or self.owner.is_local or self.inputs.ByteSize() > _MOST_KEPT:
             return None
         return bytes(CreateTaskRequest(inputs=self.inputs, task_execution_metadata=self.metadata).SerializeToString())
 

@@ -83,6 +83,11 @@ class JobOwner:
             place=output_prefix,
         )
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is of a local run."""
+        return (self.project, self.domain) == ("local", "local")
+
     def next(self) -> JobOwner:
         """The owner of a further job of the same attempt."""
         return replace(self, again=self.again + 1)

@@ -49,7 +49,9 @@ class ResourceMeta:
 
     def encode(self) -> bytes:
         """Its JSON, in UTF-8."""
-        return json.dumps(dataclasses.asdict(self)).encode()
+        return json.dumps(
+            {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, default=_fields_of
+        ).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -64,6 +66,13 @@ class ResourceMeta:
             raise MetaError(f"The metadata of a job is not JSON: {error}", metadata=data[:200]) from error
         made: Self = _build(cls, fields, cls.__name__)
         return made
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """What a dataclass within metadata is in JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _build(cls: Any, data: Any, where: str) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from hardpoint.connectors.contract import AsyncConnectorBase, ConnectorBase
@@ -56,19 +56,35 @@ class _Watched:
 
         return plain
 
-    @contextmanager
-    def _one(self) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            with self._tracer.vendor(self._connector, self._name) if self._tracer is not None else nullcontext():
-                yield
-        except Exception as error:
-            self._calls.labels(*self._labels, kind_of_error(error).status.lower()).inc()
-            raise
-        else:
+    def _one(self) -> _Call:
+        return _Call(self, None if self._tracer is None else self._tracer.vendor(self._connector, self._name))
+
+    def count(self, error: BaseException | None, seconds: float) -> None:
+        """Count a call that has ended."""
+        if error is None:
             self._succeed()
-        finally:
-            self._observe(time.perf_counter() - began)
+        elif isinstance(error, Exception):
+            self._calls.labels(*self._labels, kind_of_error(error).status.lower()).inc()
+        self._observe(seconds)
+
+
+class _Call:
+    """One call, within which its span is open."""
+
+    __slots__ = ("_began", "_method", "_span")
+
+    def __init__(self, method: _Watched, span: AbstractContextManager[Any] | None) -> None:
+        self._method, self._span = method, span
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+        if self._span is not None:
+            self._span.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if self._span is not None:
+            self._span.__exit__(kind, error, trace)
+        self._method.count(error, time.perf_counter() - self._began)
 
 
 def observe_journal(journal: Journal, metrics: Metrics) -> None:

@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 _AGE = 10 * 60 * 1000
 """Milliseconds after which a client is asked to connect anew, so that replicas that were added get their share."""
 
+_GARBAGE = (10_000, 20, 100)
+"""When garbage is looked for, as by `gc.set_threshold`: a process that keeps jobs in mind makes many objects and little garbage."""
+
 _GAUGE = 0.5
 """Seconds between two looks at what is gauged."""
 
@@ -193,6 +196,7 @@ async def _serve(options: ServiceOptions, announce: Callable[[Started], Any], en
     announce(Started(port, metrics, service.directory))
     gc.collect()
     gc.freeze()  # what was imported stays; to look at it again and again would make calls wait
+    gc.set_threshold(*_GARBAGE)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     gauging = loop.create_task(service.gauge())
 

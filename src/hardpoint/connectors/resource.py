@@ -49,9 +49,7 @@ class ResourceMeta:
 
     def encode(self) -> bytes:
         """Its JSON, in UTF-8."""
-        return json.dumps(
-            {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, default=_fields_of
-        ).encode()
+        return _ENCODER.encode({field.name: getattr(self, field.name) for field in dataclasses.fields(self)}).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -73,6 +71,9 @@ def _fields_of(value: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_ENCODER = json.JSONEncoder(default=_fields_of)
 
 
 def _build(cls: Any, data: Any, where: str) -> Any:

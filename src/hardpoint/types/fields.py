@@ -105,34 +105,35 @@ def _form(t: Any) -> Codec | None:
     if t is Any:
         return carried_codec(t)
     origin, args = get_origin(t) or t, get_args(t)
-    if origin is typing.Union or origin is types.UnionType:
-        return _union(t, [field_codec(arg) for arg in args]) if any(map(_has_form, args)) else None
-    if isinstance(origin, type) and issubclass(origin, tuple):
+    is_union = origin is typing.Union or origin is types.UnionType
+    if is_union or (args and origin in (list, dict)):
+        forms = [_form(unannotated(arg)) for arg in args]
+        if not any(forms):
+            return None
+        parts = [form or TypeEngine.codec(arg) for form, arg in zip(forms, args, strict=True)]
+        if is_union:
+            return _union(t, parts)
+        return _sequence(t, list, parts[0]) if origin is list else _mapping(t, dict, parts[0], parts[1])
+    if not isinstance(origin, type) or origin is dict:
+        return None
+    if origin is list:
+        return _sequence(t, list, carried_codec(Any))
+    if issubclass(origin, tuple):
         try:
             TypeEngine.get_transformer(t)
         except RestrictedTypeError:
             return _tuple(t, origin, args)
         return None  # somebody has said how it travels
-    if origin in (list, dict):
-        if origin is list and not args:
-            return _sequence(t, list, carried_codec(Any))
-        if not any(map(_has_form, args)):
-            return None
-    elif origin in _TEXTS or origin in _SEQUENCES or origin in _MAPPINGS:
-        if not (_is_pickled(t) or issubclass(origin, dict)):
-            return None  # somebody has said how it travels
-    else:
+    if origin not in _TEXTS and origin not in _SEQUENCES and origin not in _MAPPINGS:
         return None
+    if not (_is_pickled(t) or issubclass(origin, dict)):
+        return None  # somebody has said how it travels
     if origin in _TEXTS:
         return _text(t, origin)
     if origin in _SEQUENCES:
         return _sequence(t, origin, field_codec(args[0] if args else Any))
     key, value = (*args, int)[:2] if args else (Any, int if origin is Counter else Any)
     return _mapping(t, origin, field_codec(key), field_codec(value))
-
-
-def _has_form(t: Any) -> bool:
-    return _form(unannotated(t)) is not None
 
 
 def _made(

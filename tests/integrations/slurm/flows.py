@@ -55,6 +55,11 @@ def passing(n: int) -> int:
 
 
 @task(**OPTIONS)
+def successor(n: int) -> int:
+    return n + 1
+
+
+@task(**OPTIONS)
 def silent() -> None:
     print("nothing to tell")
 

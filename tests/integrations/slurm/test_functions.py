@@ -11,8 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
 
-from hardpoint import idl
+from hardpoint import idl, map_task, workflow
 from hardpoint.connectors import Phase
 from hardpoint.connectors.local import JobFailedError, JobInterruptedError
 from hardpoint.integrations.slurm import SlurmFunctionConnector
@@ -73,6 +74,42 @@ CONFIG = SlurmFunctionConfig(SSH, {}, "#!/bin/sh\\n{task.fn}\\n")
 def where(n: int) -> str:
     return f"{n} {__file__}"
 """
+
+
+def test_an_element_of_a_map_is_a_job(tmp_path: Path) -> None:
+    """As a control plane asks for it: all elements have the same inputs, and their variables say which one is which."""
+    numbers = TypeEngine.codec(list[int]).encode([1, 20, 300])
+    (tmp_path / "inputs.pb").write_bytes(idl.literal_map({"n": numbers}).SerializeToString())
+    template = map_task(flows.successor).template(SerializationSettings())
+    places = {
+        "{{.input}}": f"{tmp_path}/inputs.pb",
+        "{{.outputPrefix}}": f"{tmp_path}/out",
+        "{{.rawOutputDataPrefix}}": f"{tmp_path}/raw",
+        "{{.checkpointOutputPrefix}}": '""',
+        "{{.prevCheckpointPrefix}}": '""',
+    }
+    template.container.args[:] = [places.get(word, word) for word in template.container.args]
+    variables = {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": "FLYTE_K8S_ARRAY_INDEX", "FLYTE_K8S_ARRAY_INDEX": "1"}
+    metadata = TaskExecutionMetadata(environment_variables=variables)
+    connector = SlurmFunctionConnector()
+    meta = connector.create(
+        template, f"{tmp_path}/out", task_execution_metadata=metadata, idempotency_key=f"hp-{uuid4().hex}", tags={}
+    )
+    deadline = time.monotonic() + 60
+    while not (resource := connector.get(meta)).phase.is_terminal:
+        assert time.monotonic() < deadline, resource
+        time.sleep(0.1)
+    assert resource.phase is Phase.SUCCEEDED, resource
+    outputs = idl.LiteralMap.FromString((tmp_path / "out" / "outputs.pb").read_bytes())
+    assert outputs.literals["o0"] == idl.integer(21)
+
+
+def test_a_map_over_a_function() -> None:
+    @workflow
+    def successors(numbers: list[int]) -> list[int]:
+        return map_task(flows.successor)(n=numbers)
+
+    assert successors(numbers=[1, 20]) == [2, 21]
 
 
 def test_code_that_was_sent_along_is_unpacked_on_the_node(

@@ -13,29 +13,32 @@ from collections.abc import Sequence
 
 from hardpoint.cluster.container import run_task
 from hardpoint.cluster.entrypoint import call_of, python_path, split, unpack
-from hardpoint.tasks.command import EXECUTE
+from hardpoint.integrations.slurm.scripts import PROGRAMS
+from hardpoint.tasks.command import FAST_EXECUTE, MAP_EXECUTE
 
 __all__ = ["main"]
 
 _PROGRAM = f"python3 -m {__spec__.name}"
-_EXECUTE, _FAST = "execute", "fast-execute"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The status of the process: 0 if the task has succeeded."""
     command, *rest = (sys.argv[1:] if argv is None else argv) or [""]
-    if command == _EXECUTE:
-        call = call_of(rest, f"{_PROGRAM} {_EXECUTE}")
-        return int(not run_task(call, may_be_dynamic=False))
-    if command == _FAST:
+    if command == PROGRAMS[FAST_EXECUTE]:
         return _fast(rest)
-    sys.stderr.write(f"{_PROGRAM}: the first argument should be {_EXECUTE} or {_FAST}, but is {command!r}.\n")
+    if command in PROGRAMS.values():
+        call = call_of(rest, f"{_PROGRAM} {command}")
+        return int(not run_task(call, mapped=command == PROGRAMS[MAP_EXECUTE], may_be_dynamic=False))
+    known = " or ".join(PROGRAMS.values())
+    sys.stderr.write(f"{_PROGRAM}: the first argument should be {known}, but is {command!r}.\n")
     return 2
 
 
 def _fast(argv: Sequence[str]) -> int:
     """Unpack the code, and become the command, in its folder."""
-    parser = argparse.ArgumentParser(f"{_PROGRAM} {_FAST}", description="Unpack the code, and run a command in it.")
+    parser = argparse.ArgumentParser(
+        f"{_PROGRAM} {PROGRAMS[FAST_EXECUTE]}", description="Unpack the code, and run a command in it."
+    )
     parser.add_argument("--additional-distribution", required=True)
     parser.add_argument("--dest-dir", required=True)
     options, words = split(argv)
@@ -44,8 +47,8 @@ def _fast(argv: Sequence[str]) -> int:
         parser.error("there is no command behind --")
     unpack(given.additional_distribution, given.dest_dir)
     path = python_path(given.dest_dir)
-    if words[0] == EXECUTE:
-        words = [sys.executable, "-m", __spec__.name, _EXECUTE, *words[1:]]
+    if words[0] in PROGRAMS:
+        words = [sys.executable, "-m", __spec__.name, PROGRAMS[words[0]], *words[1:]]
     os.chdir(given.dest_dir)
     sys.stdout.flush()
     sys.stderr.flush()

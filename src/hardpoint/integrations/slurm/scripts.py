@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hardpoint.errors import FlyteValidationException, UserError
-from hardpoint.tasks.command import EXECUTE, FAST_EXECUTE
+from hardpoint.tasks.command import EXECUTE, FAST_EXECUTE, MAP_EXECUTE
 
-__all__ = ["FUNCTION", "check_script", "function_script", "interpolate", "names_in", "shell_script"]
+__all__ = ["FUNCTION", "PROGRAMS", "check_script", "function_script", "interpolate", "names_in", "shell_script"]
 
 FUNCTION = "{task.fn}"
 """What stands in a script for the command that runs the task's function."""
 
 _DEFAULT = f"#!/bin/bash -i\n{FUNCTION}\n"  # -i reads ~/.bashrc, which is where people set their environments up
-_PROGRAMS = {EXECUTE: "execute", FAST_EXECUTE: "fast-execute"}
+PROGRAMS = {EXECUTE: "execute", MAP_EXECUTE: "map-execute", FAST_EXECUTE: "fast-execute"}
+"""What the module that runs functions on a node is told, by the program that a container would start."""
 _MODULE = "hardpoint.integrations.slurm.execute"
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{((?:inputs|outputs|ctx)\.[^{}]*)\}")
@@ -40,8 +41,8 @@ def function_script(script: str | None, command: Sequence[str], environment: Map
     words = list(command)
     # A node has a Python environment where an image has programs.
     for position, word in enumerate(words):
-        if word in _PROGRAMS:
-            words[position : position + 1] = ["python3", "-m", _MODULE, _PROGRAMS[word]]
+        if word in PROGRAMS:
+            words[position : position + 1] = ["python3", "-m", _MODULE, PROGRAMS[word]]
             break
     if environment:
         words = ["env", *(f"{name}={value}" for name, value in environment.items()), *words]

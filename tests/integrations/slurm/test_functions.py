@@ -76,32 +76,39 @@ def where(n: int) -> str:
 """
 
 
-def test_an_element_of_a_map_is_a_job(tmp_path: Path) -> None:
-    """As a control plane asks for it: all elements have the same inputs, and their variables say which one is which."""
-    numbers = TypeEngine.codec(list[int]).encode([1, 20, 300])
-    (tmp_path / "inputs.pb").write_bytes(idl.literal_map({"n": numbers}).SerializeToString())
-    template = map_task(flows.successor).template(SerializationSettings())
+def outputs_of(
+    template: idl.TaskTemplate, n: idl.Literal, folder: Path, metadata: TaskExecutionMetadata | None = None
+) -> idl.LiteralMap:
+    """What a job leaves for which a control plane asks: it fills in the places of the data."""
+    (folder / "inputs.pb").write_bytes(idl.literal_map({"n": n}).SerializeToString())
     places = {
-        "{{.input}}": f"{tmp_path}/inputs.pb",
-        "{{.outputPrefix}}": f"{tmp_path}/out",
-        "{{.rawOutputDataPrefix}}": f"{tmp_path}/raw",
+        "{{.input}}": f"{folder}/inputs.pb",
+        "{{.outputPrefix}}": f"{folder}/out",
+        "{{.rawOutputDataPrefix}}": f"{folder}/raw",
         "{{.checkpointOutputPrefix}}": '""',
         "{{.prevCheckpointPrefix}}": '""',
     }
     template.container.args[:] = [places.get(word, word) for word in template.container.args]
-    variables = {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": "FLYTE_K8S_ARRAY_INDEX", "FLYTE_K8S_ARRAY_INDEX": "1"}
-    metadata = TaskExecutionMetadata(environment_variables=variables)
-    connector = SlurmFunctionConnector()
+    connector, key = SlurmFunctionConnector(), f"hp-{uuid4().hex}"
     meta = connector.create(
-        template, f"{tmp_path}/out", task_execution_metadata=metadata, idempotency_key=f"hp-{uuid4().hex}", tags={}
+        template, f"{folder}/elsewhere", task_execution_metadata=metadata, idempotency_key=key, tags={}
     )
     deadline = time.monotonic() + 60
     while not (resource := connector.get(meta)).phase.is_terminal:
         assert time.monotonic() < deadline, resource
         time.sleep(0.1)
-    assert resource.phase is Phase.SUCCEEDED, resource
-    outputs = idl.LiteralMap.FromString((tmp_path / "out" / "outputs.pb").read_bytes())
-    assert outputs.literals["o0"] == idl.integer(21)
+    connector.close()
+    assert resource.phase is Phase.SUCCEEDED, resource.message
+    return idl.LiteralMap.FromString((folder / "out" / "outputs.pb").read_bytes())
+
+
+def test_an_element_of_a_map_is_a_job(tmp_path: Path) -> None:
+    """As a control plane asks for it: all elements have the same inputs, and their variables say which one is which."""
+    numbers = TypeEngine.codec(list[int]).encode([1, 20, 300])
+    template = map_task(flows.successor).template(SerializationSettings())
+    variables = {"BATCH_JOB_ARRAY_INDEX_VAR_NAME": "FLYTE_K8S_ARRAY_INDEX", "FLYTE_K8S_ARRAY_INDEX": "1"}
+    metadata = TaskExecutionMetadata(environment_variables=variables)
+    assert outputs_of(template, numbers, tmp_path, metadata).literals["o0"] == idl.integer(21)
 
 
 def test_a_map_over_a_function() -> None:
@@ -116,7 +123,7 @@ def test_code_that_was_sent_along_is_unpacked_on_the_node(
     ssh_config: dict[str, Any], sbatch_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a control plane has it done: it fills in the places of the data, and the node has no module of that name."""
-    source, key = tmp_path / "source", f"hp-{uuid4().hex}"
+    source = tmp_path / "source"
     source.mkdir()
     (source / "shipped_to_slurm.py").write_text(SHIPPED)
     with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as archive:
@@ -128,26 +135,9 @@ def test_code_that_was_sent_along_is_unpacked_on_the_node(
     module.CONFIG.sbatch_config.update(sbatch_config)
     fast = FastSerializationSettings(True, str(tmp_path / "node"), str(tmp_path / "code.tar.gz"))
     template = module.where.template(SerializationSettings(fast_serialization_settings=fast))
-    (tmp_path / "inputs.pb").write_bytes(idl.literal_map({"n": TypeEngine.codec(int).encode(5)}).SerializeToString())
-    places = {
-        "{{.input}}": f"{tmp_path}/inputs.pb",
-        "{{.outputPrefix}}": f"{tmp_path}/out",
-        "{{.rawOutputDataPrefix}}": f"{tmp_path}/raw",
-        "{{.checkpointOutputPrefix}}": '""',
-        "{{.prevCheckpointPrefix}}": '""',
-    }
-    template.container.args[:] = [places.get(word, word) for word in template.container.args]
     for name, value in {**python_environment(), "PYTHONPATH": ""}.items():
         template.container.env.add(key=name, value=value)
-    connector = SlurmFunctionConnector()
-    meta = connector.create(template, f"{tmp_path}/elsewhere", idempotency_key=key, tags={})
-    deadline = time.monotonic() + 60
-    while not (resource := connector.get(meta)).phase.is_terminal:
-        assert time.monotonic() < deadline, resource
-        time.sleep(0.1)
-    connector.close()
-    assert resource.phase is Phase.SUCCEEDED, resource.message
-    outputs = idl.LiteralMap.FromString((tmp_path / "out" / "outputs.pb").read_bytes())
+    outputs = outputs_of(template, TypeEngine.codec(int).encode(5), tmp_path)
     assert outputs.literals["o0"].scalar.primitive.string_value == f"5 {tmp_path}/node/shipped_to_slurm.py"
 
 
